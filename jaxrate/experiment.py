@@ -1,0 +1,189 @@
+"""Experiment: what is set, how it is solved, what is read. The one thing that sweeps, fits and the command line run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxrate.model.model import Model
+from jaxrate.network.compile import compile_network
+from jaxrate.network.network import Network
+from jaxrate.observe import Observable
+from jaxrate.solve.batch import Batch, read_batch
+from jaxrate.solve.lanes import Results, result_shapes, run
+from jaxrate.solve.program import Program, Solver
+
+
+class Experiment:
+    """A model, a solver and observables: call it with a batch of parameter values.
+
+    Args:
+        model: The medium.
+        solver: `jr.Steady()`.
+        observables: By name: `jr.Gain("laser")`, or any pure function of a `Solution`, such as
+            `lambda state: state["4F3/2"]`.
+
+    Raises:
+        ValueError: the solver cannot solve the model, or an observable cannot be read off it.
+
+    Example:
+        >>> bench = jr.Experiment(nd, jr.Steady(), {"gain": jr.Gain("laser")})
+        >>> bench({"pump.rate": np.array([1.0, 100.0])})["gain"]
+    """
+
+    def __init__(self, model: Model, solver: Solver, observables: Mapping[str, Callable[..., Any]]) -> None:
+        self.model, self.solver, self.observables = model, solver, dict(observables)
+        solver.check(self.network)
+        for name, observable in self.observables.items():
+            _check_observable(name, observable, self.network)
+
+    @cached_property
+    def network(self) -> Network:
+        """The model as reactions."""
+        return compile_network(self.model)
+
+    @cached_property
+    def program(self) -> Program:
+        """The kernel: solve a block of lanes and read the observables."""
+        return Program(self.network, self.solver, tuple(self.observables.items()))
+
+    def parameters(self) -> dict[str, float]:
+        """The model's parameters, in SI units."""
+        return self.model.parameters()
+
+    def batch(self, theta: Mapping[str, Any] | None, precision: str | None = None) -> Batch:
+        """Check names and shapes of a batch of parameter values."""
+        self.network.check_names(theta or {})
+        return read_batch(theta or {}, None, precision)
+
+    def __call__(self, theta: Mapping[str, Any] | None = None, *, precision: str | None = None) -> Results:
+        """Every observable of every ensemble.
+
+        Args:
+            theta: Parameter values in SI units by name; shapes broadcast. Names not given keep the model's values.
+            precision: "float64" (default) or "float32" of the results for NumPy arrays.
+
+        Returns:
+            By name, shape (*batch), with the observable's own axis in front if it has one; NaN where the lane has no
+            result. `experiment.status(theta)` says why.
+        """
+        results = run(self.program, self.network.base, self.batch(theta, precision))
+        return {name: results[name] for name in self.observables}
+
+    def status(self, theta: Mapping[str, Any] | None = None) -> Any:
+        """Status code of every ensemble, shape (*batch); `jr.Status(code)` is its message."""
+        return run(Program(self.network, self.solver), self.network.base, self.batch(theta))["status"]
+
+    def value_and_grad(
+        self, theta: Mapping[str, Any] | None = None, wrt: Sequence[str] | str = (), *, precision: str | None = None
+    ) -> tuple[Results, dict[str, Results]]:
+        """Every observable and its derivative by parameters, lane by lane.
+
+        Args:
+            theta: As for a call.
+            wrt: Names of the parameters to differentiate by.
+            precision: As for a call.
+
+        Returns:
+            Values by name, and derivatives as {observable: {parameter: shape of the value}}. Both are NaN in a lane
+            without a result.
+
+        Raises:
+            ValueError: an unknown parameter (the nearest is proposed), or none.
+        """
+        names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+        self.network.check_names(names)
+        if not names:
+            raise ValueError("`wrt` must name parameters to differentiate by, for example wrt=['laser.B'].")
+        results = run(Derivatives(self.program, names), self.network.base, self.batch(theta, precision))
+        gradients = {o: {n: results[f"{o} by {n}"] for n in names} for o in self.observables}
+        return {o: results[o] for o in self.observables}, gradients
+
+    def jacobian(
+        self, theta: Mapping[str, Any] | None = None, wrt: Sequence[str] | str = (), *, precision: str | None = None
+    ) -> dict[str, Results]:
+        """Derivatives alone: {observable: {parameter: shape of the value}}; see `value_and_grad`."""
+        return self.value_and_grad(theta, wrt, precision=precision)[1]
+
+    def shapes(self, theta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        """Shape of each observable of one lane: () or (axis,)."""
+        found = result_shapes(self.program, self.network.base, self.batch(theta))
+        return {name: found[name].shape for name in self.observables}
+
+
+def _check_observable(name: str, observable: Any, network: Network) -> None:
+    if name == "status" or name in network.order:
+        raise ValueError(f"An observable must not be named `{name}`: that is taken.")
+    if not callable(observable):
+        raise ValueError(
+            f"The observable `{name}` must be a function of a solution such as jr.Gain('laser'), "
+            f"but {observable!r} was given."
+        )
+    if isinstance(observable, Observable):
+        observable.check(network)
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Kernel for values and derivatives. Lanes do not know each other, so one sweep serves all lanes.
+
+    Args:
+        program: The kernel that is differentiated.
+        wrt: Parameters to differentiate by.
+    """
+
+    program: Program
+    wrt: tuple[str, ...]
+
+    @property
+    def lane_bytes(self) -> int:
+        """Memory of one lane."""
+        return 3 * self.program.lane_bytes
+
+    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
+        """Values, and derivatives named `value by parameter`."""
+        order = self.program.network.order
+        free = {n: block[n] if n in block else jnp.full(lanes, base[order[n]]) for n in self.wrt}
+
+        def values(free: dict[str, Array]) -> tuple[dict[str, Array], Array]:
+            results = self.program(base, {**block, **free}, lanes)
+            return results, results.pop("status")
+
+        shapes = jax.eval_shape(values, free)[0]
+        outputs = sum(int(np.prod(s.shape[:-1])) for s in shapes.values())
+        differentiate = _reverse if outputs <= len(free) else _forward
+        results, slopes, status = differentiate(values, free, lanes)
+        slopes = {name: jnp.where(status == 0, slope, jnp.nan) for name, slope in slopes.items()}
+        return {**results, **slopes, "status": status}
+
+
+def _forward(values: Callable, free: dict[str, Array], lanes: int) -> tuple[dict, dict, Array]:
+    """One pass a parameter."""
+    slopes, zero = {}, {n: jnp.zeros(lanes) for n in free}
+    results, pushed, status = jax.linearize(values, free, has_aux=True)
+    for n in free:
+        tangents = pushed({**zero, n: jnp.ones(lanes)})
+        slopes |= {f"{o} by {n}": tangent for o, tangent in tangents.items()}
+    return results, slopes, status
+
+
+def _reverse(values: Callable, free: dict[str, Array], lanes: int) -> tuple[dict, dict, Array]:
+    """One pass a number of the result."""
+    results, pulled, status = jax.vjp(values, free, has_aux=True)
+    slopes = {}
+    for o, result in results.items():
+        rows = result.reshape(-1, lanes)
+        each = [pulled(_unit(results, o, rows.shape[0], i, lanes))[0] for i in range(rows.shape[0])]
+        slopes |= {f"{o} by {n}": jnp.stack([g[n] for g in each]).reshape(result.shape) for n in free}
+    return results, slopes, status
+
+
+def _unit(results: dict[str, Array], name: str, rows: int, row: int, lanes: int) -> dict[str, Array]:
+    """Cotangent of one row of one result, the same in every lane."""
+    zero = {o: jnp.zeros(r.shape) for o, r in results.items()}
+    return {**zero, name: jnp.zeros((rows, lanes)).at[row].set(1.0).reshape(results[name].shape)}

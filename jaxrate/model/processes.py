@@ -1,0 +1,320 @@
+"""Processes: what moves population from level to level. Each is stated as `label, "a -> b", rate`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+from jaxrate.model.lineshapes import Lineshape, Spectrum
+from jaxrate.model.quantities import Parameter, Quantity, parameter
+from jaxrate.names import unknown
+
+if TYPE_CHECKING:
+    from jaxrate.model.model import Model
+
+STRENGTHS = ("B", "A", "lifetime", "cross_section", "oscillator_strength", "line_strength", "dipole")
+
+
+@dataclass(frozen=True)
+class Process:
+    """What every process has: a label, unique within its model, and a source for its numbers."""
+
+    label: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.label, str) or not self.label.strip() or "`" in self.label:
+            raise ValueError(f"A process must have a label without backquotes, but {self.label!r} was given.")
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__
+
+
+def sides(label: str, reaction: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split "a + b -> c + d" at ' -> ' and ' + ', spaces included, so that term symbols stay whole."""
+    if not isinstance(reaction, str) or reaction.count(" -> ") != 1:
+        raise ValueError(
+            f"`{label}`: a reaction must be written 'upper -> lower' with spaces around the arrow, "
+            f"but {reaction!r} was given."
+        )
+    left, right = (tuple(part.strip() for part in side.split(" + ")) for side in reaction.split(" -> "))
+    if not all(left + right):
+        raise ValueError(f"`{label}`: both sides of {reaction!r} must name a level.")
+    return left, right
+
+
+def one_to_one(label: str, reaction: object) -> tuple[str, str]:
+    """The two levels of "a -> b"."""
+    left, right = sides(label, reaction)
+    if len(left) != 1 or len(right) != 1:
+        raise ValueError(
+            f"`{label}`: this process moves one population, 'a -> b', but {reaction!r} was given; "
+            "two particles that react are an `EnergyTransfer`."
+        )
+    if left == right:
+        raise ValueError(f"`{label}`: {reaction!r} leads from a level to itself.")
+    return left[0], right[0]
+
+
+@dataclass(frozen=True)
+class _OneWay(Process):
+    reaction: str
+    rate: Quantity
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_to_one(self.label, self.reaction)
+        self.parameters(None)
+
+    def parameters(self, model: "Model | None") -> list[Parameter]:
+        """`label.rate` [s^-1]."""
+        return [parameter(f"{self.label}.rate", self.rate, "s^-1", source=self.source)]
+
+
+@dataclass(frozen=True)
+class Decay(_OneWay):
+    r"""A one-way decay at a stated rate, radiative or not: $\dot n_u = -R\,n_u$.
+
+    It does not obey detailed balance: fit for gaps far above `kT`. For thermal exchange state a `Collision`.
+
+    Args:
+        label: Its name; the parameter is `label.rate`.
+        reaction: "upper -> lower".
+        rate: "1012 s^-1", a bare number in s^-1, or `jr.expr(...)`.
+        source: Where the number comes from.
+
+    Raises:
+        ValueError: the reaction or the rate cannot be read, or the rate is negative.
+    """
+
+
+@dataclass(frozen=True)
+class Pump(_OneWay):
+    r"""A pump that moves population at a stated rate, one way: $\dot n_u = +R\,n_l$.
+
+    Pump light that also stimulates emission is a `Beam` on a `Radiative` line.
+
+    Args:
+        label: Its name; the parameter is `label.rate`.
+        reaction: "ground -> pump level".
+        rate: "100 s^-1", a bare number in s^-1, or `jr.expr(...)`.
+        source: Where the number comes from.
+
+    Raises:
+        ValueError: the reaction or the rate cannot be read, or the rate is negative.
+    """
+
+
+@dataclass(frozen=True)
+class Collision(Process):
+    r"""Collisions with a bath at `temperature`: both directions, tied by detailed balance.
+
+    $R_{lu} = R_{ul}\,\frac{g_u}{g_l}\,e^{-(E_u - E_l)/kT}$
+
+    Args:
+        label: Its name; parameters `label.rate`, or `label.coefficient` and `label.partner_density`.
+        reaction: "upper -> lower"; both levels must state their energies.
+        rate: Rate of the downward direction [s^-1].
+        coefficient: Rate coefficient of the downward direction [m^3 s^-1]; needs `partner_density` [m^-3].
+        partner_density: Density of the collision partners [m^-3].
+        source: Where the numbers come from.
+
+    Raises:
+        ValueError: neither a rate nor a coefficient with a density was given, or both.
+    """
+
+    reaction: str
+    rate: Quantity | None = None
+    coefficient: Quantity | None = None
+    partner_density: Quantity | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_to_one(self.label, self.reaction)
+        by_rate = self.rate is not None and self.coefficient is None and self.partner_density is None
+        by_coefficient = self.rate is None and self.coefficient is not None and self.partner_density is not None
+        if not by_rate and not by_coefficient:
+            raise ValueError(
+                f"`{self.label}`: a Collision must have either `rate`, or both `coefficient` and `partner_density`."
+            )
+        self.parameters(None)
+
+    def parameters(self, model: "Model | None") -> list[Parameter]:
+        """`label.rate` [s^-1], or `label.coefficient` [m^3 s^-1] and `label.partner_density` [m^-3]."""
+        if self.rate is not None:
+            return [parameter(f"{self.label}.rate", self.rate, "s^-1", source=self.source)]
+        assert self.coefficient is not None and self.partner_density is not None
+        return [
+            parameter(f"{self.label}.coefficient", self.coefficient, "m^3 s^-1", source=self.source),
+            parameter(f"{self.label}.partner_density", self.partner_density, "m^-3", source=self.source),
+        ]
+
+
+@dataclass(frozen=True)
+class EnergyTransfer(Process):
+    r"""Two particles that exchange energy: up-conversion, cross-relaxation, sensitisation.
+
+    Event rate per volume $R = k\,N_a N_b\,n_a n_b$; `k` counts events, so `a + a -> b + c` removes two `a` in each.
+
+    Args:
+        label: Its name; the parameter is `label.coefficient`.
+        reaction: "a + b -> c + d"; a level may appear twice, species may differ.
+        coefficient: k [m^3 s^-1].
+        source: Where the number comes from.
+
+    Raises:
+        ValueError: the reaction has not two particles on each side.
+    """
+
+    reaction: str
+    coefficient: Quantity
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        left, right = sides(self.label, self.reaction)
+        if len(left) != 2 or len(right) != 2:
+            raise ValueError(
+                f"`{self.label}`: an EnergyTransfer must read 'a + b -> c + d', but {self.reaction!r} was given."
+            )
+        self.parameters(None)
+
+    def parameters(self, model: "Model | None") -> list[Parameter]:
+        """`label.coefficient` [m^3 s^-1]."""
+        return [parameter(f"{self.label}.coefficient", self.coefficient, "m^3 s^-1", source=self.source)]
+
+
+@dataclass(frozen=True)
+class Radiative(Process):
+    r"""A radiative transition: spontaneous emission, and whatever light drives on it.
+
+    It owns `label.B`, Einstein's B21 per spectral energy density per hertz, and two tie factors, normally 1:
+    $A_{21} = s\,\frac{8\pi h\nu^3 n^3}{c^3} B_{21}$ (`label.spontaneous_factor` s) and
+    $B_{12} = a\,\frac{g_2}{g_1} B_{21}$ (`label.absorption_factor` a). While both are 1, detailed balance holds.
+
+    Args:
+        label: Its name.
+        reaction: "upper -> lower".
+        B: Einstein B21 per spectral energy density per hertz [m^3 J^-1 s^-2].
+        A: Einstein A21 in the medium [s^-1]. Beside a spectrum it sets `label.spontaneous_factor`.
+        lifetime: 1/A21 of this line alone [s].
+        cross_section: Stimulated-emission cross-section at line centre [m^2]; needs a lineshape.
+        oscillator_strength: Absorption oscillator strength f12 (of the atom in vacuum: n does not enter).
+        line_strength: S [C^2 m^2], or [J^2 T^-2] with `multipole="M1"` (vacuum).
+        dipole: Transition dipole moment mu [C m] or [J T^-1], with mu^2 = S/g_upper (vacuum).
+        multipole: "E1" or "M1": how `line_strength` and `dipole` are meant.
+        emission, absorption: Measured cross-sections, `jr.Spectrum`. One of them alone implies the other by
+            McCumber's relation at `temperature`.
+        wavelength, frequency: Vacuum wavelength or frequency of line centre; by default from the energies.
+        lineshape: `jr.Lorentzian`, `jr.Gaussian`, `jr.Doppler` or `jr.Voigt`; a spectrum is its own.
+        n: Refractive index at the line.
+        absorption_factor: a of the equation above, for a line known to break the tie.
+        spontaneous_factor: s of the equation above.
+        mixing: "fast" where an inhomogeneous line exchanges its classes faster than light saturates them.
+        source: Where the numbers come from.
+
+    Raises:
+        ValueError: none or several strengths, a cross-section without a lineshape, an unreadable reaction.
+
+    Source:
+        R. C. Hilborn, Am. J. Phys. 50, 982 (1982) for every conversion between the strengths.
+    """
+
+    reaction: str
+    B: Quantity | None = None
+    A: str | float | None = None
+    lifetime: str | float | None = None
+    cross_section: str | float | None = None
+    oscillator_strength: str | float | None = None
+    line_strength: str | float | None = None
+    dipole: str | float | None = None
+    multipole: Literal["E1", "M1"] = "E1"
+    emission: Spectrum | None = None
+    absorption: Spectrum | None = None
+    wavelength: str | float | None = None
+    frequency: str | float | None = None
+    lineshape: Lineshape | None = None
+    n: float = 1.0
+    absorption_factor: Quantity = 1.0
+    spontaneous_factor: Quantity = 1.0
+    mixing: Literal["fast"] | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_to_one(self.label, self.reaction)
+        _check_choices(self)
+        _check_strength(self)
+
+    @property
+    def measured(self) -> bool:
+        """Whether its strength is a measured spectrum."""
+        return self.emission is not None or self.absorption is not None
+
+    @property
+    def strengths(self) -> tuple[str, ...]:
+        """The names of the strengths stated."""
+        return tuple(name for name in STRENGTHS if getattr(self, name) is not None)
+
+    def parameters(self, model: "Model | None") -> list[Parameter]:
+        """`label.B`, `label.frequency`, the lineshape's own, the two tie factors."""
+        from jaxrate.model.strength import radiative_parameters
+
+        return [] if model is None else radiative_parameters(self, model)
+
+
+def _check_choices(line: Radiative) -> None:
+    if line.multipole not in ("E1", "M1"):
+        raise ValueError(f"`{line.label}`: `multipole` must be 'E1' or 'M1', but {line.multipole!r} was given.")
+    if line.mixing not in (None, "fast"):
+        raise ValueError(f"`{line.label}`: `mixing` must be 'fast' or left out, but {line.mixing!r} was given.")
+    if isinstance(line.n, bool) or not isinstance(line.n, int | float) or not 0 < line.n < 100:
+        raise ValueError(f"`{line.label}`: the refractive index `n` must be positive, but {line.n!r} was given.")
+    if line.wavelength is not None and line.frequency is not None:
+        raise ValueError(f"`{line.label}`: state `wavelength` or `frequency`, not both.")
+    if line.lineshape is not None and not isinstance(line.lineshape, Lineshape):
+        raise ValueError(
+            f"`{line.label}`: `lineshape` must be jr.Lorentzian, jr.Gaussian, jr.Doppler or jr.Voigt, "
+            f"but {line.lineshape!r} was given."
+        )
+
+
+def _check_strength(line: Radiative) -> None:
+    stated, listed = line.strengths, ", ".join(f"`{s}`" for s in (*STRENGTHS, "emission", "absorption"))
+    if line.measured:
+        if stated not in ((), ("A",)) or line.lineshape is not None:
+            raise ValueError(
+                f"`{line.label}`: a measured spectrum is the strength and the lineshape; only `A` may stand beside "
+                f"it (it sets the spontaneous factor), but {_listed(stated, line.lineshape)} was given too."
+            )
+        return
+    if len(stated) != 1:
+        given = "none was given" if not stated else f"{_listed(stated)} were given"
+        raise ValueError(f"`{line.label}`: a Radiative must have exactly one strength of {listed}, but {given}.")
+    if stated == ("cross_section",) and line.lineshape is None:
+        raise ValueError(
+            f"`{line.label}`: a peak cross-section needs a lineshape to become B, "
+            "for example lineshape=jr.Lorentzian(fwhm='120 GHz')."
+        )
+
+
+def _listed(stated: Iterable[str], lineshape: Lineshape | None = None) -> str:
+    names = [f"`{s}`" for s in stated] + (["`lineshape`"] if lineshape is not None else [])
+    return " and ".join(names)
+
+
+def labels(owner: str, given: str | Iterable[str], what: str) -> tuple[str, ...]:
+    """One label or several, as a tuple."""
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"`{owner}`: `{what}` must name one line or several, but {given!r} was given.")
+    return names
+
+
+def check_keys(cls: type, given: Iterable[str], where: str) -> None:
+    """Refuse a keyword that the statement does not have, proposing the nearest."""
+    known = [f.name for f in fields(cls)]
+    for key in given:
+        if key not in known:
+            raise ValueError(unknown("key", key, known, where))

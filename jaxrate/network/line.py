@@ -1,0 +1,166 @@
+r"""A radiative line as the lanes see it: its cross-sections and Einstein coefficients from named parameters."""
+
+from dataclasses import dataclass
+from math import pi
+from typing import Any
+
+from jaxrate.arrays import namespace
+from jaxrate.constants import c, h, k
+from jaxrate.model.strength import Spectra
+from jaxrate.physics import einstein, lineshape, spectrum, thermal
+
+Real = Any
+"""A float, or an array whose last axis is the lane."""
+
+WIDTHS = {
+    "none": (),
+    "lorentzian": ("fwhm",),
+    "gaussian": ("fwhm",),
+    "doppler": ("mass", "temperature"),
+    "voigt": ("fwhm_gaussian", "fwhm_lorentzian"),
+    "voigt-doppler": ("mass", "temperature", "fwhm_lorentzian"),
+    "spectrum": ("temperature",),
+}
+"""What each shape is computed from; `temperature` is the model's, the others are the line's own."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The part of a `Radiative` that does not change from lane to lane.
+
+    Args:
+        label: Its label: `laser` of `laser.B`.
+        upper, lower: Populations it connects.
+        weight: g_upper / g_lower.
+        n: Refractive index.
+        shape: Key of `WIDTHS`.
+        spectra: Its measured spectra, where the shape is "spectrum".
+        density: Name of the density of its species.
+        holes: Whether narrow light burns a hole in it instead of saturating it as a whole.
+    """
+
+    label: str
+    upper: int
+    lower: int
+    weight: float
+    n: float
+    shape: str
+    spectra: Spectra | None
+    density: str
+    holes: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameters of its cross-sections: B, frequency, absorption factor, and those of its shape."""
+        own = (name if name == "temperature" else f"{self.label}.{name}" for name in WIDTHS[self.shape])
+        return (f"{self.label}.B", f"{self.label}.frequency", f"{self.label}.absorption_factor", *own)
+
+    @property
+    def constants(self) -> tuple[float, float]:
+        """Numbers that lines of one shape differ in: weight and index."""
+        return self.weight, self.n
+
+    @property
+    def form(self) -> tuple[str, Spectra | None]:
+        """What two lines must share for their cross-sections to be computed together."""
+        return self.shape, self.spectra
+
+
+def cross_sections(
+    form: tuple[str, Spectra | None], constants: tuple[Real, Real], values: tuple, frequency: Real, fwhm: Real = 0.0
+) -> tuple[Real, Real]:
+    r"""Cross-sections of emission and absorption.
+
+    $\sigma_e = \frac{n h\nu}{c} B_{21}\, g(\nu),\quad \sigma_a = a\,\frac{g_u}{g_l}\,\sigma_e$; a measured spectrum
+    has both as tables scaled with B, or one and McCumber's relation.
+
+    Args:
+        form: Of the line.
+        constants: g_u/g_l and refractive index.
+        values: Of the parameters `Line.names`, in that order.
+        frequency: Of the light [Hz].
+        fwhm: Width of its Lorentzian spectrum [Hz].
+
+    Returns:
+        sigma_e and sigma_a [m^2].
+    """
+    (shape, spectra), (weight, n) = form, constants
+    B, centre, absorption_factor, *own = values
+    if spectra is not None:
+        return _measured(spectra, B, absorption_factor, own[0], frequency)
+    profile = _profile(shape, frequency - centre, centre, own, fwhm)
+    sigma = einstein.cross_section_emission(B, frequency, profile, n)
+    return sigma, absorption_factor * weight * sigma
+
+
+def _profile(shape: str, detuning: Real, centre: Real, own: list, fwhm: Real) -> Real:
+    """g(nu) of a line seen by light of Lorentzian width `fwhm`: the widths of two Lorentzians add."""
+    match shape:
+        case "lorentzian":
+            return lineshape.lorentzian(detuning, own[0] + fwhm)
+        case "gaussian":
+            return lineshape.voigt(detuning, own[0], fwhm)
+        case "voigt":
+            return lineshape.voigt(detuning, own[0], own[1] + fwhm)
+        case "doppler":
+            return lineshape.voigt(detuning, lineshape.doppler_fwhm(centre, own[1], own[0]), fwhm)
+        case "voigt-doppler":
+            return lineshape.voigt(detuning, lineshape.doppler_fwhm(centre, own[1], own[0]), own[2] + fwhm)
+    raise ValueError("A line without a lineshape has no cross-section; state its `lineshape`.")
+
+
+def _measured(spectra: Spectra, B: Real, factor: Real, temperature: Real, frequency: Real) -> tuple[Real, Real]:
+    scale, tie = B / spectra.B, mccumber(spectra, frequency, temperature)
+    if spectra.emission is None:
+        assert spectra.absorption is not None
+        absorption = scale * spectra.absorption.value(frequency)
+        return absorption * tie, factor * absorption
+    emission = scale * spectra.emission.value(frequency)
+    if spectra.absorption is None:
+        return emission, factor * emission / tie
+    return emission, factor / spectra.absorption_factor * scale * spectra.absorption.value(frequency)
+
+
+def mccumber(spectra: Spectra, frequency: Real, temperature: Real) -> Real:
+    r"""$\sigma_e/\sigma_a = e^{(\epsilon - h\nu)/kT}$ of two manifolds, by their partition functions."""
+    ratio = partition(spectra.lower, temperature) / partition(spectra.upper, temperature)
+    return ratio * namespace(frequency, temperature).exp((spectra.energy - h * frequency) / (k * temperature))
+
+
+def partition(sublevels: tuple[tuple[float, float], ...], temperature: Real) -> Real:
+    r"""$Z = \sum_s g_s\,e^{-E_s/kT}$, energies counted from the lowest sublevel."""
+    xp = namespace(temperature)
+    return sum(g * (xp.exp(-energy / (k * temperature)) if energy else 1.0) for energy, g in sublevels)
+
+
+def spontaneous(form: tuple, constants: tuple, B: Real, frequency: Real, spontaneous_factor: Real = 1.0) -> Real:
+    r"""$A_{21} = s\,\frac{8\pi h\nu^3n^3}{c^3}B_{21}$; of a measured spectrum, $s$ times its own A, scaled with B [s^-1]."""
+    _, spectra = form
+    if spectra is not None:
+        return spontaneous_factor * spectra.A * (B / spectra.B)
+    return spontaneous_factor * einstein.A_from_B(B, frequency, n=constants[1])
+
+
+def thermal_rates(form: tuple, constants: tuple, values: tuple, temperature: Real) -> tuple[Real, Real]:
+    r"""Rates of stimulated emission and absorption in blackbody radiation [s^-1].
+
+    $W_{21} = A\,\bar n(\nu_0, T)$ and $W_{12} = a\,\frac{g_u}{g_l}W_{21}$; over a measured spectrum
+    $W = \int \sigma\,\frac{8\pi n^2\nu^2}{c^2}\,\bar n\,d\nu$.
+    """
+    (_, spectra), (weight, n) = form, constants
+    B, centre, absorption_factor, *own = values
+    if spectra is not None:
+        return _measured_thermal(spectra, n, B, absorption_factor, own[0], temperature)
+    rate = einstein.A_from_B(B, centre, n=n) * thermal.planck_occupation(centre, temperature)
+    return rate, absorption_factor * weight * rate
+
+
+def _measured_thermal(spectra: Spectra, n: Real, B: Real, factor: Real, medium: Real, temperature: Real) -> tuple:
+    table = spectra.emission or spectra.absorption
+    assert table is not None
+    nodes, weights = spectrum.quadrature(table)
+    xp = namespace(B, medium, temperature)
+    T, T_medium = (xp.asarray(1.0 * t)[..., None] for t in (temperature, medium))
+    photons = 8 * pi * n**2 * weights * (nodes / c) ** 2 * thermal.planck_occupation(nodes, T)
+    emission, absorption = _measured(spectra, 1.0, factor, T_medium, nodes)
+    return B * (emission * photons).sum(-1), B * (absorption * photons).sum(-1)

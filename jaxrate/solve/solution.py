@@ -1,0 +1,47 @@
+"""A solution: populations with the network and the parameters they belong to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrate.model.model import Model
+from jaxrate.network.network import Network
+from jaxrate.solve.status import Status
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Solution:
+    """Populations of every ensemble of a batch.
+
+    Attributes:
+        populations: Fractions of their species' density, shape (level, *batch), levels in the order stated; NaN
+            where `status` is not 0.
+        status: Code of each ensemble, shape (*batch); `jr.Status(code)` is its message.
+        parameters: Values of every parameter in SI units, each of a shape that broadcasts to (*batch).
+        network: The model as reactions.
+    """
+
+    populations: Any
+    status: Any
+    parameters: Mapping[str, Any]
+    network: Network
+
+    @property
+    def model(self) -> Model:
+        """The statement it solves."""
+        return self.network.model
+
+    def __getitem__(self, level: str) -> Any:
+        """Population of a level, shape (*batch)."""
+        return self.populations[self.model.index(level)]
+
+    def __str__(self) -> str:
+        status = np.asarray(self.status)
+        codes, counts = np.unique(status, return_counts=True)
+        lines = [f"{count} x {Status(int(code)).message}" for code, count in zip(codes, counts, strict=True)]
+        name = f" of {self.model.name}" if self.model.name else ""
+        return f"Steady state{name}: {len(self.populations)} levels, batch {status.shape}\n  " + "\n  ".join(lines)

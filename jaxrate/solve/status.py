@@ -1,0 +1,26 @@
+"""What became of a lane. Failure is data: a code, NaN in its results, and neighbours that notice nothing."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """Code of a lane; `str(Status(code))` is its message."""
+
+    def __new__(cls, code: int, message: str) -> "Status":
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.__doc__ = message
+        return member
+
+    OK = 0, "solved"
+    BAD_INPUT = 1, "a parameter is NaN, infinite or outside its range (a rate, intensity or density below zero)"
+    NOT_UNIQUE = 2, "the steady state is not unique: the rates that are not zero leave levels that never communicate"
+    OUT_OF_RANGE = 3, "the populations span more than float64 can hold"
+
+    @property
+    def message(self) -> str:
+        """What it means."""
+        return self.__doc__ or ""
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,114 @@
+"""Steady states of linear networks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxrate.model.model import Model
+from jaxrate.network.coefficients import Parameters
+from jaxrate.network.compile import compile_network, refuse_holes
+from jaxrate.network.dynamics import by_reaction
+from jaxrate.network.network import Network
+from jaxrate.solve.linalg import UNROLLED, stationary
+from jaxrate.solve.program import solve
+from jaxrate.solve.solution import Solution
+from jaxrate.solve.status import Status
+
+
+@dataclass(frozen=True)
+class Steady:
+    """Solver of steady states: exact elimination, species by species.
+
+    Raises:
+        ValueError: the network is nonlinear (energy transfer, a cavity), or narrow light meets an inhomogeneous
+            line; the processes are named.
+    """
+
+    def check(self, network: Network) -> None:
+        """Refuse what it cannot solve."""
+        refuse_holes(network)
+        if network.nonlinear:
+            names = ", ".join(f"`{name}`" for name in network.nonlinear)
+            raise ValueError(
+                f"A steady state is solved for networks that are linear in the populations, but {names} "
+                "makes this one nonlinear. Leave it out, or state its effect as a rate."
+            )
+
+    def lane_bytes(self, network: Network) -> int:
+        """Memory one lane needs while it is solved: what the size of a block follows from."""
+        n, r = network.num_levels, len(network.reactions)
+        return 8 * (3 * r + 4 * n) if n <= UNROLLED else 8 * (3 * (n + 1) ** 2 + r)
+
+    def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+        """Populations (level, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
+        rates, legal = checked_rates(network, parameters, lanes)
+        populations, classes = jnp.zeros((network.num_levels, lanes)), jnp.ones(lanes, jnp.int32)
+        for levels, members in chains(network):
+            local = {level: i for i, level in enumerate(levels)}
+            pairs = [(local[r.products[0]], local[r.reactants[0]]) for r in (network.reactions[m] for m in members)]
+            part, found = stationary(_pick(rates, members), pairs, len(levels), lanes)
+            populations = part if len(levels) == network.num_levels else populations.at[jnp.asarray(levels)].set(part)
+            classes = jnp.maximum(classes, found)
+        return populations, _status(populations, legal, classes)
+
+
+def _status(populations: Array, legal: Array, classes: Array) -> Array:
+    held = jnp.isfinite(jnp.sum(populations, axis=0))
+    status = jnp.where(classes > 1, Status.NOT_UNIQUE, jnp.where(held, Status.OK, Status.OUT_OF_RANGE))
+    return jnp.where(legal, status, Status.BAD_INPUT).astype(jnp.int8)
+
+
+def chains(network: Network) -> list[tuple[list[int], list[int]]]:
+    """Levels and reactions of each species: in a linear network they are independent."""
+    species = [p.species for p in network.populations]
+    found = []
+    for s in dict.fromkeys(species):
+        levels = [i for i, other in enumerate(species) if other == s]
+        found.append((levels, [r for r, x in enumerate(network.reactions) if x.reactants[0] in levels]))
+    return found
+
+
+def checked_rates(network: Network, parameters: Parameters, lanes: int) -> tuple[Any, Array]:
+    """Rate of every reaction and which lanes have only legal ones; an illegal rate is replaced by 1.
+
+    Replacing it before the solve keeps the derivatives of the lane zero instead of NaN.
+    """
+    legal, checked = jnp.ones(lanes, bool), []
+    for members, values in network.coefficients(parameters):
+        if not network.is_checked(members):
+            fine = (values >= 0) & (values < jnp.inf)
+            values = jnp.where(fine, values, 1.0)
+            legal = legal & (fine if len(members) == 1 else jnp.all(fine, axis=0))
+        checked.append((members, values))
+    return by_reaction(network, checked, lanes), legal
+
+
+def _pick(rates: Any, members: list[int]) -> Any:
+    return [rates[m] for m in members] if isinstance(rates, list) else rates[jnp.asarray(members)]
+
+
+def steady_state(
+    model: Model, theta: Mapping[str, Any] | None = None, *, precision: Literal["float64", "float32"] | None = None
+) -> Solution:
+    r"""Steady-state populations of every ensemble of a batch.
+
+    $0 = \sum_r \nu_{ir} R_r(n, \theta)$ with the populations of each species summing to one.
+
+    Args:
+        model: The medium.
+        theta: Parameter values in SI units by name; arrays broadcast by NumPy's rules and their common shape is the
+            batch. Names not given keep the model's values.
+        precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
+
+    Returns:
+        A `Solution`: populations of shape (level, *batch), NaN where its `status` is not 0. NumPy arrays in, NumPy
+        arrays out; JAX arrays or tracers in, JAX arrays out.
+
+    Raises:
+        ValueError: an unknown name (the nearest is proposed), shapes that do not broadcast (both are named), or a
+            model that is not linear.
+    """
+    return solve(compile_network(model), Steady(), theta or {}, precision)

@@ -1,0 +1,434 @@
+"""Quantities as people write them ("2.8e-19 cm^2", "100 s-1", "3 dBm") read into SI numbers, and SI numbers printed.
+
+The one place that uses pint: it knows the units, in a registry of our own. What may be written is decided here: a
+decimal number, then units with integer powers. That is a smaller language than pint's, so text from a file can
+neither compute nor mean two things.
+"""
+
+import functools
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal, localcontext
+from typing import Any
+
+import numpy as np
+
+from jaxrate.constants import c, h, k
+from jaxrate.names import unknown
+
+Factors = tuple[tuple[str, int], ...]
+Routes = Mapping[str, Callable[[float], float]]
+"""How each quantity that may be stated, in its SI unit, gives the one that is wanted."""
+
+KINDS: Mapping[str, tuple[str, str]] = {
+    "1": ("a number without a unit", "1.82"),
+    "s^-1": ("a rate", "100 s^-1"),
+    "Hz": ("a frequency", "281.7 THz"),
+    "s": ("a time", "230 us"),
+    "m": ("a length", "1064.15 nm"),
+    "m^-1": ("an inverse length", "4 dB/m"),
+    "m^2": ("an area", "2.8e-19 cm^2"),
+    "m^3": ("a volume", "1 mm^3"),
+    "m^2 Hz": ("an integrated cross-section", "2.65e-6 m^2 Hz"),
+    "m^-3": ("a number density", "1.38e26 m^-3"),
+    "kg": ("a mass", "20 amu"),
+    "K": ("a temperature", "300 K"),
+    "J": ("an energy", "1.165 eV"),
+    "W": ("a power", "100 mW"),
+    "W m^-2": ("an intensity", "1 kW/cm^2"),
+    "m^3 s^-1": ("a rate coefficient", "1e-10 cm^3/s"),
+    "m^3 J^-1 s^-2": ("an Einstein B per spectral energy density and hertz", "4.7e15 m^3 J^-1 s^-2"),
+    "C m": ("an electric dipole moment", "3.5 ea0"),
+    "C^2 m^2": ("an electric line strength", "12 e^2 a_0^2"),
+    "J T^-1": ("a magnetic dipole moment", "1 mu_B"),
+    "J^2 T^-2": ("a magnetic line strength", "1 mu_B^2"),
+}
+"""What a quantity in each expected unit is called, and an example that can be copied."""
+
+
+class UnitError(ValueError):
+    """A stated quantity that cannot be read: names the parameter, what was given, what was expected."""
+
+
+def to_si(value: object, unit: str, name: str) -> Any:
+    """SI value of a stated quantity.
+
+    A quantity in Hz may be given in rad/s and is then divided by 2 pi, and likewise for every power of Hz in `unit`;
+    nowhere else may angles come or go. A rate may not be given in Hz or rad/s, which leaves a factor 2 pi open.
+    "3 dB" is a power ratio, "3 dBm" a power, and "3 dB/m" the coefficient of an exponential, ln(10)/10 * 3 m^-1.
+
+    Args:
+        value: Text with a unit, a bare number or array (already SI), or a list of these.
+        unit: Expected SI unit, such as "m^3 J^-1 s^-2"; "1" for a number without a unit.
+        name: The parameter, for the message.
+
+    Returns:
+        A float; for an array or a list a new float64 array of its shape.
+
+    Raises:
+        UnitError: wrong dimension, unknown or missing unit, or not a finite real number.
+    """
+    noun, example = KINDS.get(unit, (f"a quantity in {unit}", f"1 {unit}"))
+    return _Stated(value, name, f"{noun} such as '{example}'", {unit: float}, decibels=True).si()
+
+
+def to_frequency(value: object, name: str) -> Any:
+    """Frequency of light [Hz], from a frequency, rad/s, vacuum wavelength, wavenumber or photon energy.
+
+    Args:
+        value: "281.7 THz", "1064.15 nm", "9397 cm^-1", "1.165 eV", or a bare number or array in Hz.
+        name: The parameter, for the message.
+
+    Returns:
+        A float; for an array or a list a new float64 array of its shape.
+
+    Raises:
+        UnitError: as `to_si`; a wavelength that is not positive.
+    """
+    expected = "a frequency such as '281.7 THz', '1064.15 nm' (vacuum), '9397 cm^-1' or '1.165 eV'"
+    return _Stated(value, name, expected, _PHOTON).si()
+
+
+def to_energy(value: object, name: str) -> Any:
+    """Energy [J], also from a photon's wavenumber, frequency or vacuum wavelength, or from a temperature (k T).
+
+    Args:
+        value: "11507 cm^-1", "1.43 eV", "344 THz", "870 nm", "300 K", or a bare number or array in J.
+        name: The parameter, for the message.
+
+    Returns:
+        A float; for an array or a list a new float64 array of its shape.
+
+    Raises:
+        UnitError: as `to_si`; a wavelength that is not positive.
+    """
+    expected = "an energy such as '11507 cm^-1', '1.43 eV', '344 THz', '870 nm' or '300 K'"
+    return _Stated(value, name, expected, _ENERGY).si()
+
+
+def to_width(value: object, name: str, frequency: float) -> Any:
+    r"""Linewidth (FWHM) [Hz], from a frequency, rad/s, wavenumber, photon energy, or a width in vacuum wavelength.
+
+    A width in wavelength is converted at the centre, to first order: $\Delta\nu = \frac{\nu^2}{c}\,\Delta\lambda$. The
+    relative error is of order $(\Delta\lambda/\lambda)^2$.
+
+    Args:
+        value: "120 GHz", "4 cm^-1", "0.45 nm", or a bare number or array in Hz.
+        name: The parameter, for the message.
+        frequency: Line centre [Hz]; used for a width in wavelength only.
+
+    Returns:
+        A float; for an array or a list a new float64 array of its shape.
+
+    Raises:
+        UnitError: as `to_si`; a width in s^-1, which may mean Hz or rad/s.
+    """
+    expected = "a linewidth (FWHM) such as '120 GHz', '4 cm^-1' or '0.45 nm'"
+    routes = {**_PHOTON, "m": lambda wavelength: frequency**2 / c * wavelength}
+    return _Stated(value, name, expected, routes, refuse_per_second=True).si()
+
+
+def read_any(value: object, name: str) -> tuple[float, str]:
+    """SI value and SI base unit of a quantity of any kind: "0.9 s^-1" is (0.9, "s^-1"), "2 mW" (0.002, "m^2 kg s^-3").
+
+    Args:
+        value: Text with or without a unit, or a bare number.
+        name: The parameter, for the message.
+
+    Raises:
+        UnitError: an unknown unit, or not a finite real number.
+    """
+    if not isinstance(value, str):
+        return to_si(value, "1", name), "1"
+    try:
+        powers, angle = _dimension(_split(value)[1])
+    except UnitError as why:
+        raise UnitError(
+            f"`{name}` must be a number or text with a unit, but {_shown(value)} was given: {why}"
+        ) from None
+    symbols = [(_registry().get_symbol(unit), power) for unit, power in {**powers, "radian": angle}.items() if power]
+    symbols = [("kg", power) if symbol == "g" else (symbol, power) for symbol, power in symbols]
+    unit = " ".join(symbol if power == 1 else f"{symbol}^{int(power)}" for symbol, power in symbols) or "1"
+    return to_si(value, unit, name), unit
+
+
+def pretty(value: float, unit: str) -> str:
+    """An SI number for people, to six digits: "281.718 THz", "2.8e-23 m^2", "1.82"; `to_si` reads it back."""
+    if value != 0 and math.isfinite(value) and unit in _HIGHEST_PREFIX:
+        digits, exponent = f"{value:.5e}".split("e")
+        third = int(exponent) // 3
+        if third in _PREFIXES and third <= _HIGHEST_PREFIX[unit]:
+            return f"{float(digits) * 10.0 ** (int(exponent) - 3 * third):.6g} {_PREFIXES[third]}{unit}"
+    number = f"{value:.6g}".replace("e+", "e").replace("e0", "e").replace("e-0", "e-")
+    return number if unit == "1" else f"{number} {unit}"
+
+
+def latex(unit: str) -> str:
+    r"""Label of a unit for matplotlib: "m^3 J^-1" gives `$\mathrm{m^{3}\,J^{-1}}$`; empty for "1"."""
+    escaped = [(re.sub(r"_(\w+)", r"_{\1}", name).replace("%", r"\%"), power) for name, power in _factors(unit)]
+    product = r"\,".join(name if power == 1 else f"{name}^{{{power}}}" for name, power in escaped)
+    return rf"$\mathrm{{{product}}}$" if product else ""
+
+
+_PREFIXES = {-5: "f", -4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"}
+_HIGHEST_PREFIX = {"Hz": 5, "W": 5, "m": 1, "s": 0}
+
+
+def _frequency_of_wavelength(wavelength: float) -> float:
+    if wavelength <= 0:
+        raise UnitError("a wavelength must be positive")
+    return c / wavelength
+
+
+_PHOTON: Routes = {
+    "Hz": float,
+    "m": _frequency_of_wavelength,
+    "m^-1": lambda wavenumber: c * wavenumber,
+    "J": lambda energy: energy / h,
+}
+"""Frequency of a photon, from each quantity that states one in SI units."""
+
+_ENERGY: Routes = {
+    "J": float,
+    "Hz": lambda frequency: h * frequency,
+    "m": lambda wavelength: h * _frequency_of_wavelength(wavelength),
+    "m^-1": lambda wavenumber: h * c * wavenumber,
+    "K": lambda temperature: k * temperature,
+}
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """A quantity as it was given, what it is for, and which quantities may state it."""
+
+    value: Any
+    name: str
+    expected: str
+    routes: Routes
+    decibels: bool = False  # dB and dBm are read
+    refuse_per_second: bool = False  # s^-1 is not read as Hz
+
+    def si(self) -> Any:
+        """Its SI value; of an array or a list element by element."""
+        if isinstance(self.value, list | tuple):
+            return np.array([replace(self, value=v)._number() for v in self.value], dtype=np.float64)
+        # Plain arrays only: a subclass or a foreign quantity may carry a unit or a mask, which would be lost silently.
+        return self._array() if type(self.value) in (np.ndarray, np.memmap) else self._number()
+
+    def refused(self, why: str = "") -> UnitError:
+        message = f"`{self.name}` must be {self.expected}, but {_shown(self.value)} was given{why and f': {why}'}"
+        return UnitError(message if message.endswith((".", "?")) else f"{message}.")
+
+    def _array(self) -> np.ndarray:
+        if self.value.dtype.kind not in "iuf":
+            raise self.refused(f"an array of {self.value.dtype} does not hold real numbers")
+        if not np.isfinite(self.value).all():
+            raise self.refused("every element must be finite")
+        return np.array(self.value, dtype=np.float64)
+
+    def _number(self) -> float:
+        try:
+            number = self._read(self.value) if isinstance(self.value, str) else _bare(self.value)
+        except UnitError as why:
+            raise self.refused(str(why)) from None
+        except ArithmeticError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise self.refused("its value must be finite")
+        return number
+
+    def _read(self, text: str) -> float:
+        with localcontext(Context(prec=28)):  # whatever the caller has set
+            return self._convert(*_split(text))
+
+    def _convert(self, number: Decimal, factors: Factors) -> float:
+        if not factors and "1" not in self.routes:
+            raise UnitError("it has no unit; write one, or a bare number (no text) for SI")
+        for unit, convert in self.routes.items():
+            if self.refuse_per_second and unit == "Hz" and _is_per_second(factors):
+                raise UnitError("s^-1 may mean Hz or rad/s here; write which")
+            linear = _without_decibels(number, factors, unit) if self.decibels else (number, factors)
+            si = _in_unit(*linear, unit)
+            if si is not None:
+                return convert(si)
+        raise UnitError
+
+
+def _shown(value: object) -> str:
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more digits than Python prints
+        return "a very long number"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _bare(value: Any) -> float:
+    if isinstance(value, bool | np.bool_ | np.complexfloating) or not isinstance(value, int | float | np.number):
+        raise UnitError("write a number in SI units, or text with a unit")
+    return float(value)
+
+
+def _split(text: str) -> tuple[Decimal, Factors]:
+    start = _NUMBER.match(text.translate(_SPELLINGS))
+    if start is None:
+        raise UnitError("it must begin with a finite decimal number")
+    unit = text[start.end() :]
+    if unit.strip() == "1":
+        raise UnitError("there is a space within the number")
+    return Decimal(start[1]), _factors(unit)
+
+
+def _in_unit(number: Decimal, factors: Factors, unit: str) -> float | None:
+    """`number` in the SI unit `unit`; None where the dimension is another one."""
+    (given, angle), (expected, expected_angle) = _dimension(factors), _dimension(_factors(unit))
+    if given != expected:
+        return None
+    angle -= expected_angle
+    if unit == "s^-1" and (angle or _has_hertz(factors)):
+        raise UnitError("a rate in Hz or rad/s leaves a factor of 2 pi open; write s^-1")
+    if angle not in (0, dict(_factors(unit)).get("Hz", 0)):
+        raise UnitError("it has another power of rad (or sr)")
+    return _pint_convert(number, factors, unit) / (2 * math.pi) ** angle
+
+
+def _without_decibels(number: Decimal, factors: Factors, unit: str) -> tuple[Decimal, Factors]:
+    """Linear value of a ratio in dB, a power in dBm or dBW, or a gain or loss in dB per length; else as it was."""
+    if unit == "m^-1" and ("dB", 1) in factors:
+        return number * Decimal(math.log(10) / 10), tuple(factor for factor in factors if factor != ("dB", 1))
+    linear = _LEVELS.get(unit, {}).get(factors)
+    return (number, factors) if linear is None else (Decimal(10 ** (float(number) / 10)), linear)
+
+
+_LEVELS: Mapping[str, Mapping[Factors, Factors]] = {
+    "1": {(("dB", 1),): ()},
+    "W": {(("dBm", 1),): (("mW", 1),), (("dBW", 1),): (("W", 1),)},
+}
+"""What 0 dB stands for, in each unit that a level may be given for."""
+
+_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+_SPELLINGS = str.maketrans({"−": "-", "·": "*", "⋅": "*", "×": "*", "μ": "µ", "\N{ANGSTROM SIGN}": "Å"})
+# A unit and its power: m^2, m^(-2), m2 or m-2. Digits after an underscore, and a zero, belong to the name: a_0, ea0.
+_TOKEN = re.compile(
+    r"\s*(?:(?P<operator>[*/()])|(?P<name>%|°?[^\W\d_]+(?:_\w+)*0?)"
+    r"(?:\s*\^\s*(?:\((?P<inner>[+-]?[0-9]{1,2})\)|(?P<caret>[+-]?[0-9]{1,2}))|(?P<plain>-?[1-9][0-9]?))?)"
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def _factors(text: str) -> Factors:
+    """Units and powers of "W/cm^2", "m^3 J^-1 s^-2", "W/(m^2 Hz)", "s-1", "m2", "1/s", "%"; none for "1" and ""."""
+    text = re.sub(r"[⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda power: "^" + power[0].translate(_SUPERSCRIPTS), text)
+    text = re.sub(r"\bper\b", "/", text.translate(_SPELLINGS).replace("**", "^")).strip()
+    text = re.sub(r"^1\s*(/|$)", r"\1", text)
+    if len(text) > 200:
+        raise UnitError("the unit is too long")
+    return tuple(_product(_tokens(text), nested=False))
+
+
+def _tokens(text: str) -> Iterator[str | tuple[str, int]]:
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise UnitError(f"`{text[position:]}` cannot be read; {_GRAMMAR}")
+        yield token["operator"] or (token["name"], int(token["inner"] or token["caret"] or token["plain"] or 1))
+        position = token.end()
+
+
+_GRAMMAR = "units are written like 'W/cm^2', 'm^3 J^-1 s^-2' or 'W/(m^2 Hz)'"
+
+
+def _product(tokens: Iterator[str | tuple[str, int]], nested: bool) -> list[tuple[str, int]]:
+    """Factors up to the end, or to the parenthesis that closes a nested product."""
+    factors: list[tuple[str, int]] = []
+    operator, divided = "", False
+    for token in tokens:
+        if token == ")" and nested and factors and not operator:
+            return factors
+        if token in ("*", "/") and not operator and (factors or (token == "/" and not nested)):
+            operator = token
+            continue
+        if token in ("*", "/", ")"):
+            break
+        if divided and operator != "/":
+            raise UnitError("what follows 'a/b' may be above or below the line; write 'a/(b c)' or negative powers")
+        divided = divided or operator == "/"
+        part = _product(tokens, nested=True) if isinstance(token, str) else [token]
+        factors += [(name, -power if operator == "/" else power) for name, power in part]
+        operator = ""
+    else:
+        if not nested and not operator:
+            return factors
+    raise UnitError(f"an operator or parenthesis has no partner; {_GRAMMAR}")
+
+
+@functools.cache
+def _registry() -> Any:
+    """Our registry, built when the first text is read: importing pint and filling a registry takes half a second.
+
+    It counts in decimals, so that "230 us" is the same float as 230e-6.
+    """
+    import pint
+
+    numbers: Any = Decimal  # pint's annotation says float, its documentation Decimal and Fraction too
+    registry = pint.UnitRegistry(non_int_type=numbers)
+    registry.define("ea0 = elementary_charge * bohr")
+    return registry
+
+
+def _canonical(name: str) -> str:
+    """pint's full name of a unit: "kilohertz" for "kHz"."""
+    if not _registry().parse_unit_name(name):
+        raise UnitError(_unknown_unit(name))
+    canonical = _registry().get_name(name)
+    if canonical == "pi":
+        raise UnitError("pi is a number; write a frequency in Hz (cycles) or in rad/s")
+    return canonical
+
+
+@functools.lru_cache(maxsize=1024)
+def _pint_unit(factors: Factors) -> Any:
+    registry = _registry()
+    return math.prod((registry.Unit(_canonical(name)) ** power for name, power in factors), start=registry.Unit(""))
+
+
+@functools.lru_cache(maxsize=1024)
+def _dimension(factors: Factors) -> tuple[Mapping[str, float], float]:
+    """Powers of the base units, and that of the radian, which pint takes for a pure number. Counts are such."""
+    _, root = _registry().get_root_units(_pint_unit(factors))
+    powers = {name: power for name, power in _registry().Quantity(1, root).unit_items() if name != "count"}
+    return powers, float(powers.pop("radian", 0))
+
+
+def _has_hertz(factors: Factors) -> bool:
+    return any(_canonical(name).endswith("hertz") for name, _ in factors)
+
+
+def _is_per_second(factors: Factors) -> bool:
+    return _dimension(factors) == ({"second": -1}, 0) and not _has_hertz(factors)
+
+
+def _pint_convert(number: Decimal, factors: Factors, unit: str) -> float:
+    try:
+        return float(_registry().convert(number, _pint_unit(factors), _pint_unit(_factors(unit))))
+    except TypeError:  # of which pint's own errors are kinds
+        raise UnitError("a logarithmic unit, or a temperature scale in a product, cannot be converted") from None
+
+
+def _unknown_unit(name: str) -> str:
+    """The message for an unknown unit, with the nearest one; a unit in the wrong case comes before any other."""
+    same = [f"`{unit}`" for unit in _unit_names() if unit.lower() == name.lower()]
+    if same:
+        return f"`{name}` is not a unit; did you mean {' or '.join(same)}?"
+    return unknown("unit", name, _unit_names())
+
+
+@functools.cache
+def _unit_names() -> tuple[str, ...]:
+    """Names to propose: the usual symbols with prefixes, and what pint writes out in full."""
+    symbols = ("m", "g", "s", "A", "K", "J", "W", "Hz", "eV", "V", "T", "C", "rad")
+    prefixed = [prefix + symbol for symbol in symbols for prefix in ("", *"fpnuµmckMGT")]
+    return (*prefixed, "kg", "amu", "ea0", "a_0", "mu_B", *(name for name in _registry() if len(name) > 2))
