@@ -147,18 +147,21 @@ class Derivatives:
 
     def __call__(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
         """Values, and derivatives named `value by parameter`."""
+        return self.program.either(base, block, lanes, lambda tame: self._results(base, block, lanes, tame))
+
+    def _results(self, base: Array, block: Mapping[str, Array], lanes: int, tame: bool) -> dict[str, Array]:
         order = self.program.network.order
         free = {n: block[n] if n in block else jnp.full(lanes, base[order[n]]) for n in self.wrt}
 
         def values(free: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-            results = self.program(base, {**block, **free}, lanes)
+            results = self.program.results(base, {**block, **free}, lanes, tame)
             return results, results.pop("status")
 
         shapes = jax.eval_shape(values, free)[0]
         outputs = sum(int(np.prod(s.shape[:-1])) for s in shapes.values())
         differentiate = _reverse if outputs <= len(free) else _forward
         results, slopes, status = differentiate(values, free, lanes)
-        slopes = {name: jnp.where(status == 0, slope, jnp.nan) for name, slope in slopes.items()}
+        slopes = slopes if tame else {n: jnp.where(status == 0, slope, jnp.nan) for n, slope in slopes.items()}
         return {**results, **slopes, "status": status}
 
 

@@ -278,6 +278,7 @@ def recovery_time(solution: Solution, line: Line) -> Any:
 
     def inversion(to_upper: Any, to_lower: Any) -> Any:
         values = {**dark, names[0]: to_upper, names[1]: to_lower}
+        assert isinstance(solution.parameters, Parameters)
         n, _ = Steady().solve(probed, solution.parameters.exchange(values), lanes)
         return n[line.upper] - line.weight * n[line.lower]
 
@@ -434,7 +435,7 @@ def _driving(network: Network, label: str, field: str | None) -> list[Reaction]:
 
 @dataclass(frozen=True)
 class ThermalEmission(_OfLine):
-    r"""Net power per volume that a line radiates into blackbody radiation, $h\nu N(A n_u + W_{21}n_u - W_{12}n_l)$ [W m^-3].
+    r"""Net power per volume radiated into blackbody radiation, $h\nu N(A n_u + W_{21}n_u - W_{12}n_l)$ [W m^-3].
 
     It is zero in equilibrium with the radiation, and negative where the medium is heated by it.
 

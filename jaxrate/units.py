@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, localcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from jaxrate.constants import c, h, k
 from jaxrate.names import unknown
 
+T = TypeVar("T")
 Factors = tuple[tuple[str, int], ...]
 Routes = Mapping[str, Callable[[float], float]]
 """How each quantity that may be stated, in its SI unit, gives the one that is wanted."""
@@ -131,26 +132,22 @@ def to_width(value: object, name: str, frequency: float) -> Any:
 
 
 def read_any(value: object, name: str) -> tuple[float, str]:
-    """SI value and SI base unit of a quantity of any kind: "0.9 s^-1" is (0.9, "s^-1"), "2 mW" (0.002, "m^2 kg s^-3").
+    """SI value and SI unit of a quantity of any kind: "0.9 s^-1" is (0.9, "s^-1"), "10 THz" is (1e13, "Hz").
+
+    A frequency in rad/s comes back in Hz, divided by 2 pi.
 
     Args:
         value: Text with or without a unit, or a bare number.
         name: The parameter, for the message.
 
+    Returns:
+        The value, and its unit: one of `KINDS` or a product of base units.
+
     Raises:
         UnitError: an unknown unit, or not a finite real number.
     """
-    if not isinstance(value, str):
-        return to_si(value, "1", name), "1"
-    try:
-        powers, angle = _dimension(_split(value)[1])
-    except UnitError as why:
-        raise UnitError(
-            f"`{name}` must be a number or text with a unit, but {_shown(value)} was given: {why}"
-        ) from None
-    symbols = [(_registry().get_symbol(unit), power) for unit, power in {**powers, "radian": angle}.items() if power]
-    symbols = [("kg", power) if symbol == "g" else (symbol, power) for symbol, power in symbols]
-    unit = " ".join(symbol if power == 1 else f"{symbol}^{int(power)}" for symbol, power in symbols) or "1"
+    stated = _Stated(value, name, "a number, or text with a unit such as '0.9 s^-1'", {})
+    unit = stated.checked(lambda: _si_unit(_split(value)[1])) if isinstance(value, str) else "1"
     return to_si(value, unit, name), unit
 
 
@@ -228,20 +225,22 @@ class _Stated:
             raise self.refused("every element must be finite")
         return np.array(self.value, dtype=np.float64)
 
-    def _number(self) -> float:
+    def checked(self, read: Callable[[], T]) -> T:
+        """What `read` returns, its errors told as those of this quantity."""
         try:
-            number = self._read(self.value) if isinstance(self.value, str) else _bare(self.value)
+            with localcontext(Context(prec=28)):  # whatever the caller has set
+                return read()
         except UnitError as why:
             raise self.refused(str(why)) from None
         except ArithmeticError:
-            number = math.inf
+            raise self.refused("its value must be finite") from None
+
+    def _number(self) -> float:
+        text = isinstance(self.value, str)
+        number = self.checked(lambda: self._convert(*_split(self.value)) if text else _bare(self.value))
         if not math.isfinite(number):
             raise self.refused("its value must be finite")
         return number
-
-    def _read(self, text: str) -> float:
-        with localcontext(Context(prec=28)):  # whatever the caller has set
-            return self._convert(*_split(text))
 
     def _convert(self, number: Decimal, factors: Factors) -> float:
         if not factors and "1" not in self.routes:
@@ -383,7 +382,10 @@ def _canonical(name: str) -> str:
     """pint's full name of a unit: "kilohertz" for "kHz"."""
     if not _registry().parse_unit_name(name):
         raise UnitError(_unknown_unit(name))
-    canonical = _registry().get_name(name)
+    try:
+        canonical = _registry().get_name(name)
+    except TypeError:  # of which pint's own errors are kinds
+        raise UnitError(f"`{name}`: a logarithmic unit or a temperature scale takes no prefix") from None
     if canonical == "pi":
         raise UnitError("pi is a number; write a frequency in Hz (cycles) or in rad/s")
     return canonical
@@ -411,10 +413,22 @@ def _is_per_second(factors: Factors) -> bool:
     return _dimension(factors) == ({"second": -1}, 0) and not _has_hertz(factors)
 
 
+def _si_unit(factors: Factors) -> str:
+    """The unit to keep a quantity in: that of `KINDS` with its dimension, else a product of base units."""
+    powers, angle = _dimension(factors)
+    cyclic = angle == 1 or _has_hertz(factors)
+    for unit in KINDS:
+        if _dimension(_factors(unit))[0] == powers and ("Hz" in unit) == cyclic and (cyclic or angle == 0):
+            return unit
+    symbols = {_registry().get_symbol(name): int(power) for name, power in {**powers, "radian": angle}.items()}
+    symbols = {"kg" if symbol == "g" else symbol: power for symbol, power in symbols.items() if power}
+    return " ".join(symbol if power == 1 else f"{symbol}^{power}" for symbol, power in symbols.items())
+
+
 def _pint_convert(number: Decimal, factors: Factors, unit: str) -> float:
     try:
         return float(_registry().convert(number, _pint_unit(factors), _pint_unit(_factors(unit))))
-    except TypeError:  # of which pint's own errors are kinds
+    except TypeError:
         raise UnitError("a logarithmic unit, or a temperature scale in a product, cannot be converted") from None
 
 

@@ -84,4 +84,4 @@ def _scale(population: Population, parameters: Parameters) -> Any:
     """What turns a population into a density [m^-3]: of its species, or 1/V for photons."""
     if population.is_photons:
         return 1.0 / parameters[population.scale]
-    return parameters[population.scale] if population.scale in parameters else 1.0
+    return parameters.get(population.scale, 1.0)

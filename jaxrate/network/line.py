@@ -134,7 +134,7 @@ def partition(sublevels: tuple[tuple[float, float], ...], temperature: Real) -> 
 
 
 def spontaneous(form: tuple, constants: tuple, B: Real, frequency: Real, spontaneous_factor: Real = 1.0) -> Real:
-    r"""$A_{21} = s\,\frac{8\pi h\nu^3n^3}{c^3}B_{21}$; of a measured spectrum, $s$ times its own A, scaled with B [s^-1]."""
+    r"""$A_{21} = s\,\frac{8\pi h\nu^3n^3}{c^3}B_{21}$ [s^-1]; of a measured spectrum $s$ times its own A at that B."""
     _, spectra = form
     if spectra is not None:
         return spontaneous_factor * spectra.A * (B / spectra.B)

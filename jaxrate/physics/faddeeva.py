@@ -30,7 +30,7 @@ def faddeeva(z: Any, xp: Any) -> tuple[Any, Any, Any]:
 
     Returns:
         $w$, $w'$ and $w''$, shape of `z`. In float64 the real part of $w$ has a relative error below 1e-14, the
-        derivatives have 1e-13 and 1e-11 of their moduli.
+        derivatives have 1e-13 and 1e-11 of their moduli; in float32 1e-5, and 3e-5 and 2e-3.
 
     Source:
         M. Al Azah, S. N. Chandler-Wilde, *SIAM J. Numer. Anal.* 59, 2346 (2021), with 12 nodes, near the origin; beyond
@@ -51,7 +51,7 @@ def _near(z: Any, xp: Any) -> tuple[Any, Any, Any]:
     for even, odd in _NODES:
         t = xp.where(trapezium, even, odd)
         weight = xp.where(trapezium, math.exp(-(even**2)), math.exp(-(odd**2)))
-        total = total + weight * (1 / (z - t) + 1 / (z + t))
+        total = total + weight * (_reciprocal(z - t, xp) + _reciprocal(z + t, xp))
     residue = 2 * xp.exp(-z * z) / (1 + xp.where(trapezium, -1.0, 1.0) * xp.exp(-2j * _STRIP * z))
     w = 1j * _STEP / math.pi * total + xp.where(z.imag < _STRIP, residue, 0.0)
     first = -2 * z * w + 2j / math.sqrt(math.pi)
@@ -63,7 +63,12 @@ def _far(z: Any, xp: Any) -> tuple[Any, Any, Any]:
     gauss = xp.exp(-(z.real**2) - z.imag**2)
     w, first, second = gauss, -2 * z * gauss, (4 * z * z - 2) * gauss
     for t, weight in _HERMITE:
-        pole = 1 / (z - t)
+        pole = _reciprocal(z - t, xp)
         term = 1j * weight / math.pi * pole
         w, first, second = w + term, first - term * pole, second + 2 * term * pole * pole
     return w, first, second
+
+
+def _reciprocal(z: Any, xp: Any) -> Any:
+    """1/z in half the time of a complex division, which has no vector instructions and guards against overflow."""
+    return xp.conj(z) * (1 / (z.real**2 + z.imag**2))

@@ -54,8 +54,8 @@ def voigt(detuning: Real, fwhm_gaussian: Real, fwhm_lorentzian: Real) -> Real:
         fwhm_lorentzian: FWHM of the Lorentzian [Hz], likewise.
 
     Returns:
-        Lineshape [Hz^-1], shape (*batch), to 1e-13 relative in float64. NaN where a width is negative, or both are zero
-        at zero detuning.
+        Lineshape [Hz^-1], shape (*batch), to 1e-13 relative in float64. NaN where an argument is not finite, a width
+        negative, or both widths and the detuning zero.
     """
     xp = namespace(detuning, fwhm_gaussian, fwhm_lorentzian)
     floats = [1.0 * xp.asarray(x) for x in (detuning, fwhm_gaussian, fwhm_lorentzian)]
@@ -66,9 +66,11 @@ def _voigt_and_slopes(xp: Any, detuning: Any, fwhm_gaussian: Any, fwhm_lorentzia
     """Voigt lineshape and its derivatives with respect to the three arguments."""
     sigma, gamma = fwhm_gaussian / _FWHM_PER_SIGMA, fwhm_lorentzian / 2
     width = xp.maximum(sigma, _NEGLIGIBLE * xp.hypot(detuning, gamma))
-    width = xp.where((sigma >= 0) & (gamma >= 0) & (width > 0), width, xp.nan)
-    w, first, second = faddeeva((xp.abs(detuning) + 1j * gamma) / (sqrt(2) * width), xp)
-    per_width = 1 / (sqrt(2 * pi) * width)
+    valid = (sigma >= 0) & (gamma >= 0) & (width > 0) & (width < xp.inf)
+    width = xp.where(valid, width, 1.0)
+    z = (xp.where(valid, xp.abs(detuning), 0.0) + 1j * xp.where(valid, gamma, 0.0)) / (sqrt(2) * width)
+    w, first, second = faddeeva(z, xp)
+    per_width = xp.where(valid, 1 / (sqrt(2 * pi) * width), xp.nan)
     per_square = per_width / (sqrt(2) * width)
     by_detuning = xp.sign(detuning) * first.real * per_square
     by_gaussian = sigma / width * second.real * per_width / (2 * width) / _FWHM_PER_SIGMA

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxrate.arrays import check_broadcast
 
@@ -36,7 +37,7 @@ class Batch:
     @property
     def is_traced(self) -> bool:
         """Whether this happens inside a user's jit, grad or vmap."""
-        return any(isinstance(a, jax.core.Tracer) for a in self.arrays.values())
+        return any(isinstance(a, Tracer) for a in self.arrays.values())
 
     @property
     def is_jax(self) -> bool:

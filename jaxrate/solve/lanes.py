@@ -133,7 +133,7 @@ def _program(kernel: Kernel, lanes: int, num_blocks: int, dtype: np.dtype) -> Ca
             return {n: lax.dynamic_update_slice_in_dim(r, part[n], k * lanes, -1) for n, r in results.items()}
 
         shapes = jax.eval_shape(lambda: one(base, cut(chunk, 0)))
-        empty = {n: jnp.zeros((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
+        empty = {n: lax.empty((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
         return lax.fori_loop(0, used, step, empty)
 
     return jax.jit(many) if num_blocks > 1 else jax.jit(lambda base, chunk, used: one(base, chunk))

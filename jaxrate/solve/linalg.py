@@ -16,7 +16,9 @@ UNROLLED = 6
 ROOT = -1
 
 
-def stationary(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, lanes: int) -> tuple[Array, Array]:
+def stationary(
+    rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, lanes: int, tame: bool = False
+) -> tuple[Array, Array]:
     r"""Stationary populations and the number of recurrent classes, lane by lane.
 
     $0 = \sum_j K_{ij}\,p_j,\quad K_{jj} = -\sum_{i\ne j} K_{ij},\quad \sum_i p_i = 1$
@@ -37,6 +39,8 @@ def stationary(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: 
         pairs: (to, from) of each; several may be the same.
         num_levels: Number of levels.
         lanes: Number of lanes.
+        tame: Promise that every level reaches every other and no product of rates overflows, for straight-line code
+            without case distinctions.
 
     Returns:
         Populations, shape (level, lane), and the number of recurrent classes, shape (lane,). The populations mean
@@ -47,28 +51,20 @@ def stationary(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: 
         C. A. O'Cinneide, Numer. Math. 65, 109 (1993). The root is ours; checked by tests/test_linalg.py.
     """
     if num_levels <= UNROLLED:
-        populations, classes = _sparse(rates, pairs, num_levels)
+        populations, classes = _sparse(rates, pairs, num_levels, tame)
     else:
         populations, classes = _dense(rates, pairs, num_levels, lanes)
     return jnp.broadcast_to(populations, (num_levels, lanes)), jnp.broadcast_to(classes, (lanes,))
 
 
-def _sparse(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int) -> tuple[Array, Array]:
-    """One array (lane,) a transition; where no rate is zero, levels that absorb need no care."""
+def _sparse(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, tame: bool) -> tuple[Array, Array]:
+    """One array (lane,) a transition."""
     K: dict[Pair, Any] = {}
     for r, pair in enumerate(pairs):
         _add(K, pair, rates[r])
     order = elimination_order(list(K), num_levels)
-    if not _strongly_connected(list(K), num_levels):
-        return _substitute(_eliminate_all(K, order, True), order)
-    positive = jnp.all(jnp.stack([jnp.all(rate > 0) for rate in K.values()]))
-    lanes = jnp.broadcast_shapes(*(jnp.shape(rate) for rate in K.values()))
-
-    def solve(absorbing: bool) -> tuple[Array, Array]:
-        populations, classes = _substitute(_eliminate_all(K, order, absorbing), order)
-        return jnp.broadcast_to(populations, (num_levels, *lanes)), jnp.broadcast_to(classes, lanes)
-
-    return lax.cond(positive, lambda: solve(False), lambda: solve(True))
+    rest = [[*order[position + 1 :], *(() if tame else (ROOT,))] for position in range(num_levels)]
+    return _substitute([_eliminate(K, k, left, tame) for k, left in zip(order, rest, strict=True)], order)
 
 
 def elimination_order(pairs: Sequence[Pair], num_levels: int) -> list[int]:
@@ -84,7 +80,7 @@ def elimination_order(pairs: Sequence[Pair], num_levels: int) -> list[int]:
     return order
 
 
-def _strongly_connected(pairs: Sequence[Pair], num_levels: int) -> bool:
+def is_strongly_connected(pairs: Sequence[Pair], num_levels: int) -> bool:
     """Whether every level reaches every other if no rate is zero."""
     return all(_reached(edges) == num_levels for edges in (pairs, [(j, i) for i, j in pairs]))
 
@@ -97,33 +93,32 @@ def _reached(edges: Sequence[Pair]) -> int:
     return len(seen)
 
 
-def _eliminate_all(K: dict[Pair, Any], order: list[int], absorbing: bool) -> list[tuple]:
-    K = dict(K)
-    return [_eliminate(K, k, [*order[position + 1 :], ROOT], absorbing) for position, k in enumerate(order)]
-
-
-def _eliminate(K: dict[Pair, Any], k: int, rest: list[int], absorbing: bool) -> tuple:
+def _eliminate(K: dict[Pair, Any], k: int, rest: list[int], tame: bool) -> tuple:
     """Replace every path through level k by a direct transition; (is it a root, 1/s_k, ways into it)."""
     out = {i: K[i, k] for i in rest if (i, k) in K}
     into = {j: K[k, j] for j in rest if (k, j) in K}
-    root, inverse, share = _shares(out, absorbing)
+    root, inverse, share = _shares(out, tame)
     for j, rate in into.items():
         for i, part in share.items():
             if i != j:
                 _add(K, (i, j), part * rate)
     for i, rate in out.items():
-        if absorbing and i != ROOT:
+        if i != ROOT and not tame:
             _add(K, (i, ROOT), root * rate)
     return root, inverse, into
 
 
-def _shares(out: dict[int, Any], absorbing: bool) -> tuple[Any, Any, dict[int, Any]]:
+def _shares(out: dict[int, Any], tame: bool) -> tuple[Any, Any, dict[int, Any]]:
     """Where a level's population goes when it is eliminated; all of it to the root where it cannot leave."""
     if not out:
-        return jnp.asarray(True), 0.0, {ROOT: 1.0}
+        return True, 0.0, {} if tame else {ROOT: 1.0}
     s = _total(out.values())
-    if not absorbing:
-        return False, 1.0 / s, {i: rate * (1.0 / s) for i, rate in out.items()}
+    if tame:
+        return (
+            False,
+            1.0 / s,
+            {i: rate * (1.0 / s) for i, rate in out.items()} if len(out) > 1 else dict.fromkeys(out, 1.0),
+        )
     root = s == 0
     inverse = jnp.where(root, 0.0, 1.0 / jnp.where(root, 1.0, s))
     share = {i: rate * inverse for i, rate in out.items()}
@@ -146,7 +141,7 @@ def _substitute(eliminated: list[tuple], order: list[int]) -> tuple[Array, Array
     x: dict[int, Any] = {ROOT: 1.0}
     for k, (root, inverse, into) in zip(reversed(order), reversed(eliminated), strict=True):
         flow = _total([rate * x[j] for j, rate in into.items()]) * inverse if into else 0.0
-        x[k] = flow if root is False else jnp.where(root, 1.0, flow)
+        x[k] = 1.0 if root is True else flow if root is False else jnp.where(root, 1.0, flow)
     scale = 1.0 / _total([x[k] for k in sorted(order)])
     classes = _total([jnp.asarray(root, jnp.int32) for root, _, _ in eliminated])
     return jnp.stack(jnp.broadcast_arrays(*(x[k] * scale for k in sorted(order)))), classes
@@ -173,7 +168,7 @@ def _dense(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int,
 
 def _matrix(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, lanes: int) -> Array:
     """Rates as a matrix (to, from, lane) with the root in front: gathered, so independent of their number."""
-    rows = rates if not isinstance(rates, list | tuple) else _rows(rates, lanes)
+    rows = rates if isinstance(rates, Array) else _rows(rates, lanes)
     padded = jnp.concatenate([rows, jnp.zeros((1, lanes), rows.dtype)])
     size = num_levels + 1
     cells: dict[int, list[int]] = {}

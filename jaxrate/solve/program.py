@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
@@ -29,7 +29,11 @@ class Solver(Protocol):
         """Memory of one lane."""
         ...
 
-    def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+    def is_tame(self, network: Network, parameters: Parameters) -> Array | bool:
+        """Which lanes are known beforehand to solve without a special case, shape (lane,) or (); False: none."""
+        ...
+
+    def solve(self, network: Network, parameters: Parameters, lanes: int, *, tame: bool = False) -> tuple[Array, Array]:
         """Populations (level, lane) and status (lane,)."""
         ...
 
@@ -55,15 +59,48 @@ class Program:
 
     def __call__(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
         """Results by name, shapes (*core, lane), NaN where `status` is not 0; and `status`."""
+        return self.either(base, block, lanes, lambda tame: self.results(base, block, lanes, tame))
+
+    def either(self, base: Array, block: Mapping[str, Array], lanes: int, way: Callable[[bool], Any]) -> Any:
+        """`way(True)` for a block in which every lane is good beforehand, else `way(False)`."""
+        tame = self.solver.is_tame(self.network, self.network.parameters(base, block))
+        if tame is False:
+            return way(False)
+        good = jnp.all(legal_lanes(self.network, block, lanes) & tame)
+        return lax.cond(good, lambda: way(True), lambda: way(False))
+
+    def results(self, base: Array, block: Mapping[str, Array], lanes: int, tame: bool) -> dict[str, Array]:
+        """The same by one of the two ways."""
+        if tame:
+            return self._tame(self.network.parameters(base, block), lanes)
+        return self._careful(base, block, lanes)
+
+    def _tame(self, parameters: Parameters, lanes: int) -> dict[str, Array]:
+        """The short way: every lane is good."""
+        populations, status = self.solver.solve(self.network, parameters, lanes, tame=True)
+        return {**self._read(Solution(populations, status, parameters, self.network), lanes), "status": status}
+
+    def _careful(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
+        """The way for blocks in which a lane may be bad."""
         varied, legal = legal_values(self.network, base, block, lanes)
         parameters = self.network.parameters(base, varied)
         populations, status = self.solver.solve(self.network, parameters, lanes)
         status = jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
-        solution = Solution(populations, status, parameters, self.network)
+        read = self._read(Solution(populations, status, parameters, self.network), lanes)
         solved = status == Status.OK
-        read = {name: jnp.asarray(function(solution)) for name, function in self.observables}
-        results = {n: jnp.where(solved, jnp.broadcast_to(r, (*r.shape[:-1], lanes)), jnp.nan) for n, r in read.items()}
-        return {**results, "status": status}
+        return {**{name: jnp.where(solved, value, jnp.nan) for name, value in read.items()}, "status": status}
+
+    def _read(self, solution: Solution, lanes: int) -> dict[str, Array]:
+        read = {name: jnp.asarray(function(solution), jnp.float64) for name, function in self.observables}
+        return {name: jnp.broadcast_to(value, (*value.shape[:-1], lanes)) for name, value in read.items()}
+
+
+def legal_lanes(network: Network, block: Mapping[str, Array], lanes: int) -> Array:
+    """Which lanes have every parameter in its domain, shape (lane,)."""
+    legal = jnp.ones(lanes, bool)
+    for name, x in block.items():
+        legal = legal & _in_domain(network.domain[name], x)
+    return legal
 
 
 def legal_values(network: Network, base: Array, block: Mapping[str, Array], lanes: int) -> tuple[dict, Array]:
@@ -71,9 +108,7 @@ def legal_values(network: Network, base: Array, block: Mapping[str, Array], lane
 
     Replaced before the solve, so that nothing a bad lane does reaches its neighbours, in values or derivatives.
     """
-    legal = jnp.ones(lanes, bool)
-    for name, x in block.items():
-        legal = legal & _in_domain(network.domain[name], x)
+    legal = legal_lanes(network, block, lanes)
     return {name: jnp.where(legal, x, base[network.order[name]]) for name, x in block.items()}, legal
 
 

@@ -12,7 +12,7 @@ from jaxrate.network.coefficients import Parameters
 from jaxrate.network.compile import compile_network, refuse_holes
 from jaxrate.network.dynamics import by_reaction
 from jaxrate.network.network import Network
-from jaxrate.solve.linalg import UNROLLED, stationary
+from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
 from jaxrate.solve.program import solve
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
@@ -42,17 +42,53 @@ class Steady:
         n, r = network.num_levels, len(network.reactions)
         return 8 * (3 * r + 4 * n) if n <= UNROLLED else 8 * (3 * (n + 1) ** 2 + r)
 
-    def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+    def is_tame(self, network: Network, parameters: Parameters) -> Array | bool:
+        """Which lanes have all rates far from zero and infinity, in a small network that is connected by them.
+
+        No level absorbs then and nothing overflows, so that the elimination needs no case distinction.
+        """
+        if any(
+            len(levels) > UNROLLED or not _connected(network, levels, members) for levels, members in chains(network)
+        ):
+            return False
+        tame = jnp.asarray(True)
+        for _, rate in network.coefficients(parameters):
+            fine = (rate > TAME[0]) & (rate < TAME[1])
+            tame = tame & (fine if fine.ndim < 2 else jnp.all(fine, axis=0))
+        return tame
+
+    def solve(self, network: Network, parameters: Parameters, lanes: int, *, tame: bool = False) -> tuple[Array, Array]:
         """Populations (level, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
+        if tame:
+            rates: Any = by_reaction(network, network.coefficients(parameters), lanes)
+            return _populations(network, rates, lanes, tame)[0], jnp.zeros(lanes, jnp.int8)
         rates, legal = checked_rates(network, parameters, lanes)
-        populations, classes = jnp.zeros((network.num_levels, lanes)), jnp.ones(lanes, jnp.int32)
-        for levels, members in chains(network):
-            local = {level: i for i, level in enumerate(levels)}
-            pairs = [(local[r.products[0]], local[r.reactants[0]]) for r in (network.reactions[m] for m in members)]
-            part, found = stationary(_pick(rates, members), pairs, len(levels), lanes)
-            populations = part if len(levels) == network.num_levels else populations.at[jnp.asarray(levels)].set(part)
-            classes = jnp.maximum(classes, found)
+        populations, classes = _populations(network, rates, lanes, tame)
         return populations, _status(populations, legal, classes)
+
+
+TAME = (1e-25, 1e25)
+"""Rates [s^-1] of which no product over the levels of an unrolled elimination leaves the range of float64."""
+
+
+def _populations(network: Network, rates: Any, lanes: int, tame: bool) -> tuple[Array, Array]:
+    """Populations of every species, and the number of recurrent classes of the one that has most."""
+    populations, classes = jnp.zeros((network.num_levels, lanes)), jnp.ones(lanes, jnp.int32)
+    for levels, members in chains(network):
+        part, found = stationary(_pick(rates, members), _pairs(network, levels, members), len(levels), lanes, tame)
+        populations = part if len(levels) == network.num_levels else populations.at[jnp.asarray(levels)].set(part)
+        classes = jnp.maximum(classes, found)
+    return populations, classes
+
+
+def _pairs(network: Network, levels: list[int], members: list[int]) -> list[tuple[int, int]]:
+    """(to, from) of reactions, as positions among the levels of their species."""
+    local = {level: i for i, level in enumerate(levels)}
+    return [(local[r.products[0]], local[r.reactants[0]]) for r in (network.reactions[m] for m in members)]
+
+
+def _connected(network: Network, levels: list[int], members: list[int]) -> bool:
+    return is_strongly_connected(_pairs(network, levels, members), len(levels))
 
 
 def _status(populations: Array, legal: Array, classes: Array) -> Array:

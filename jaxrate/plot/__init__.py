@@ -1,0 +1,10 @@
+"""Plots: each is drawn into the Axes it is given, or into a new Figure, and returns the Axes.
+
+Nothing here touches pyplot or matplotlib's settings. Keep a plot with `ax.figure.savefig("map.png")`.
+"""
+
+from jaxrate.plot.diagram import level_diagram as level_diagram
+from jaxrate.plot.spectra import cross_sections as cross_sections
+from jaxrate.plot.spectra import spectrum as spectrum
+from jaxrate.plot.sweeps import curves as curves
+from jaxrate.plot.sweeps import map as map

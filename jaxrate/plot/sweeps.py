@@ -1,0 +1,228 @@
+"""Plots of sweeps: a map over two axes, curves over one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize, SymLogNorm
+
+from jaxrate.plot.axes import (
+    axes,
+    coordinate,
+    is_logarithmic,
+    is_signed,
+    label,
+    linear_threshold,
+    pick,
+    spans_decades,
+)
+
+LEGEND = 8
+"""Up to so many curves are told apart by a legend, more by a colour bar."""
+
+
+def map(
+    values: xr.Dataset | xr.DataArray, name: str | None = None, *, x: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Map of a quantity over the two axes of a sweep.
+
+    Axes whose values are spaced logarithmically are logarithmic. Values on both sides of zero are coloured around a
+    white zero, which a line marks: for a gain it is transparency. Values over decades are coloured by their
+    logarithm. Lanes without a result are grey.
+
+    Args:
+        values: What `jr.sweep` returned, or one array of it, with two dimensions.
+        name: Which quantity of a dataset.
+        x: Dimension to lay out horizontally; by default the first.
+        ax: Where to draw; by default a new figure.
+
+    Returns:
+        The Axes; the colour bar is in `ax.figure.axes`.
+
+    Raises:
+        ValueError: the array has not two dimensions of at least two values, or there is none of that name.
+    """
+    array = _two_axes(pick(values, name), x)
+    horizontal, vertical = (coordinate(array, dim) for dim in array.dims)
+    ax = axes(ax)
+    norm, colours = _colouring(np.asarray(array))
+    mesh = ax.pcolormesh(
+        *(_edges(np.asarray(c, float)) for c in (horizontal, vertical)),
+        np.asarray(array).T,
+        norm=norm,
+        cmap=matplotlib.colormaps[colours].with_extremes(bad="0.75"),
+        rasterized=True,
+    )
+    _name_axes(ax, horizontal, vertical)
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
+    bar.set_label(label(array))
+    _mark_zero(ax, array, horizontal, vertical)
+    return ax
+
+
+def _two_axes(array: xr.DataArray, x: str | None) -> xr.DataArray:
+    sizes = dict(array.sizes)
+    if len(sizes) != 2 or min(sizes.values()) < 2:
+        raise ValueError(
+            f"A map must be of two axes with at least two values each, but `{array.name}` has {_shape(array)}: "
+            "select or reduce the others first, for example ds.isel(...) or ds.mean(...)."
+        )
+    array = array.sortby([d for d in array.dims if d in array.coords])
+    return array if x is None else array.transpose(_dimension(array, x), ...)
+
+
+def _shape(array: xr.DataArray) -> str:
+    return ", ".join(f"`{d}` ({n})" for d, n in array.sizes.items()) or "none"
+
+
+def _dimension(array: xr.DataArray, name: str) -> str:
+    if name not in array.dims:
+        raise ValueError(f"`x` must be an axis of `{array.name}`, {_shape(array)}, but {name!r} was given.")
+    return name
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    """Borders of cells around their centres, halfway on the scale on which the centres are even."""
+    logarithmic = is_logarithmic(centres)
+    at = np.log(centres) if logarithmic else centres
+    middle = (at[1:] + at[:-1]) / 2
+    borders = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
+    return np.exp(borders) if logarithmic else borders
+
+
+def _colouring(values: np.ndarray) -> tuple[Normalize, str]:
+    """Scale and colour map that a set of values needs."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0.0, 1.0), "viridis"
+    if is_signed(finite):
+        largest = float(np.abs(finite).max())
+        if spans_decades(finite):
+            return SymLogNorm(linear_threshold(finite), linscale=0.5, vmin=-largest, vmax=largest), "RdBu_r"
+        return Normalize(-largest, largest), "RdBu_r"
+    if np.all(finite > 0) and spans_decades(finite):
+        return LogNorm(float(finite.min()), float(finite.max())), "viridis"
+    return Normalize(float(finite.min()), float(finite.max())), "viridis"
+
+
+def _name_axes(ax: Axes, horizontal: xr.DataArray, vertical: xr.DataArray) -> None:
+    ax.set_xlabel(label(horizontal))
+    ax.set_ylabel(label(vertical))
+    for c, scale in ((horizontal, ax.set_xscale), (vertical, ax.set_yscale)):
+        if is_logarithmic(np.asarray(c, float)):
+            scale("log")
+
+
+def _mark_zero(ax: Axes, array: xr.DataArray, horizontal: xr.DataArray, vertical: xr.DataArray) -> None:
+    if not is_signed(np.asarray(array)):
+        return
+    masked = np.ma.masked_invalid(np.asarray(array).T)
+    ax.contour(horizontal, vertical, masked, levels=[0.0], colors="black", linewidths=1.2)
+    ax.plot([], [], color="black", linewidth=1.2, label=_zero_name(array))
+    ax.legend(loc="upper left", framealpha=0.9)
+
+
+def _zero_name(array: xr.DataArray) -> str:
+    quantity = str(array.attrs.get("long_name") or array.name)
+    return "transparency" if quantity.startswith("gain") else f"{quantity} = 0"
+
+
+def curves(
+    values: xr.Dataset | xr.DataArray,
+    names: str | Sequence[str] | None = None,
+    *,
+    x: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Curves of one quantity or several over one axis of a sweep; a second axis makes a family of curves.
+
+    Args:
+        values: What `jr.sweep` returned, or one array of it.
+        names: Which quantities of a dataset; several must share their unit.
+        x: Dimension to lay out horizontally; by default the first.
+        ax: Where to draw; by default a new figure.
+
+    Returns:
+        The Axes. Curves of up to eight values of a second axis are in the legend, of more in a colour bar.
+
+    Raises:
+        ValueError: more than two dimensions, quantities of different units, or no such quantity.
+    """
+    given = [names] if names is None or isinstance(names, str) else list(names)
+    arrays = [_family(pick(values, name), x) for name in given]
+    units = {str(a.attrs.get("units", "")) for a in arrays}
+    if len(units) > 1:
+        raise ValueError(f"Curves in one plot must share their unit, but {', '.join(sorted(units))} were given.")
+    ax = axes(ax)
+    for array in arrays:
+        _draw_family(ax, array, alone=len(arrays) == 1)
+    _finish(ax, arrays)
+    return ax
+
+
+def _family(array: xr.DataArray, x: str | None) -> xr.DataArray:
+    if array.ndim not in (1, 2):
+        raise ValueError(
+            f"Curves must be of one or two axes, but `{array.name}` has {_shape(array)}: "
+            "select or reduce the others first, for example ds.isel(...) or ds.mean(...)."
+        )
+    return array if x is None else array.transpose(_dimension(array, x), ...)
+
+
+def _draw_family(ax: Axes, array: xr.DataArray, alone: bool) -> None:
+    along, quantity = np.asarray(coordinate(array, array.dims[0])), str(array.attrs.get("long_name") or array.name)
+    if array.ndim == 1:
+        ax.plot(along, np.asarray(array), label=None if alone else quantity)
+        return
+    second = coordinate(array, array.dims[1])
+    colour, scale = _shades(second)
+    for i, value in enumerate(np.asarray(second)):
+        ax.plot(along, np.asarray(array)[:, i], color=colour(i), label=f"{value:.4g}" if scale is None else None)
+    if scale is None:
+        ax.legend(title=label(second))
+    else:
+        ax.figure.colorbar(scale, ax=ax, pad=0.02).set_label(label(second))
+
+
+def _shades(second: xr.DataArray) -> tuple[Any, ScalarMappable | None]:
+    """Colour of each curve of a family by its number; and the scale for a colour bar where a legend would be long."""
+    numbers = np.asarray(second)
+    palette = matplotlib.colormaps["viridis"]
+    if len(numbers) <= LEGEND or numbers.dtype.kind not in "iuf":
+        return lambda i: palette(0.9 * i / max(len(numbers) - 1, 1)), None
+    kind = LogNorm if is_logarithmic(numbers) else Normalize
+    scale = ScalarMappable(kind(float(numbers.min()), float(numbers.max())), palette)
+    return lambda i: scale.to_rgba(float(numbers[i])), scale
+
+
+def _finish(ax: Axes, arrays: list[xr.DataArray]) -> None:
+    along, values = coordinate(arrays[0], arrays[0].dims[0]), np.concatenate([np.ravel(a) for a in arrays])
+    ax.set_xlabel(label(along))
+    ax.set_ylabel(label(arrays[0]) if len(arrays) == 1 else label(_shared(arrays)))
+    if is_logarithmic(np.asarray(along, float)):
+        ax.set_xscale("log")
+    _scale_values(ax, values[np.isfinite(values)])
+    ax.margins(x=0)
+    ax.grid(True, alpha=0.25)
+    if len(arrays) > 1:
+        ax.legend()
+
+
+def _scale_values(ax: Axes, values: np.ndarray) -> None:
+    if is_signed(values):
+        ax.axhline(0.0, color="black", linewidth=0.8)
+        if spans_decades(values):
+            ax.set_yscale("symlog", linthresh=linear_threshold(values))
+    elif values.size and np.all(values > 0) and spans_decades(values):
+        ax.set_yscale("log")
+
+
+def _shared(arrays: list[xr.DataArray]) -> xr.DataArray:
+    """An array that stands for several: what their long names begin with ("population of ...")."""
+    first = {str(a.attrs.get("long_name") or a.name).split(" of ")[0] for a in arrays}
+    name = first.pop() if len(first) == 1 else "value"
+    return xr.DataArray(0.0, name=name, attrs={"long_name": name, "units": arrays[0].attrs.get("units", "")})
