@@ -41,5 +41,7 @@ from jaxrate.solve.solution import Solution as Solution
 from jaxrate.solve.status import Status as Status
 from jaxrate.solve.steady import Steady as Steady
 from jaxrate.solve.steady import steady_state as steady_state
+from jaxrate.sweep.reduce import Histogram as Histogram
+from jaxrate.sweep.run import sweep as sweep
 
 __version__ = "0.1.0"

@@ -145,23 +145,25 @@ class Derivatives:
         """Memory of one lane."""
         return 3 * self.program.lane_bytes
 
-    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
-        """Values, and derivatives named `value by parameter`."""
-        return self.program.either(base, block, lanes, lambda tame: self._results(base, block, lanes, tame))
+    @property
+    def has_short_way(self) -> bool:
+        """Whether it has straight-line code for lanes without special cases."""
+        return self.program.has_short_way
 
-    def _results(self, base: Array, block: Mapping[str, Array], lanes: int, tame: bool) -> dict[str, Array]:
+    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int, short: bool) -> dict[str, Array]:
+        """Values, and derivatives named `value by parameter`."""
         order = self.program.network.order
         free = {n: block[n] if n in block else jnp.full(lanes, base[order[n]]) for n in self.wrt}
 
         def values(free: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-            results = self.program.results(base, {**block, **free}, lanes, tame)
+            results = self.program(base, {**block, **free}, lanes, short)
             return results, results.pop("status")
 
         shapes = jax.eval_shape(values, free)[0]
         outputs = sum(int(np.prod(s.shape[:-1])) for s in shapes.values())
         differentiate = _reverse if outputs <= len(free) else _forward
         results, slopes, status = differentiate(values, free, lanes)
-        slopes = slopes if tame else {n: jnp.where(status == 0, slope, jnp.nan) for n, slope in slopes.items()}
+        slopes = slopes if short else {n: jnp.where(status == 0, slope, jnp.nan) for n, slope in slopes.items()}
         return {**results, **slopes, "status": status}
 
 

@@ -70,7 +70,11 @@ class _Reading:
     def lane_bytes(self) -> int:
         return 64 * (self.network.num_levels + len(self.network.names))
 
-    def __call__(self, base: Any, block: dict[str, Any], lanes: int) -> dict[str, Any]:
+    @property
+    def has_short_way(self) -> bool:
+        return False
+
+    def __call__(self, base: Any, block: dict[str, Any], lanes: int, short: bool) -> dict[str, Any]:
         populations, status = block.pop("populations"), block.pop("status")
         solved = status == Status.OK
         varied = {name: jnp.where(solved, x, base[self.network.order[name]]) for name, x in block.items()}

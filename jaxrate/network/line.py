@@ -1,5 +1,6 @@
 r"""A radiative line as the lanes see it: its cross-sections and Einstein coefficients from named parameters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
 from typing import Any
@@ -156,11 +157,27 @@ def thermal_rates(form: tuple, constants: tuple, values: tuple, temperature: Rea
 
 
 def _measured_thermal(spectra: Spectra, n: Real, B: Real, factor: Real, medium: Real, temperature: Real) -> tuple:
-    table = spectra.emission or spectra.absorption
-    assert table is not None
+    scale = B / spectra.B
+    if spectra.emission is None:
+        assert spectra.absorption is not None
+        absorbed = _thermal_integral(spectra.absorption, n, temperature)
+        emitted = _thermal_integral(spectra.absorption, n, temperature, lambda nu, T: mccumber(spectra, nu, T), medium)
+        return scale * emitted, scale * factor * absorbed
+    emitted = _thermal_integral(spectra.emission, n, temperature)
+    if spectra.absorption is not None:
+        absorbed = _thermal_integral(spectra.absorption, n, temperature) / spectra.absorption_factor
+    else:
+        tie = lambda nu, T: 1.0 / mccumber(spectra, nu, T)  # noqa: E731
+        absorbed = _thermal_integral(spectra.emission, n, temperature, tie, medium)
+    return scale * emitted, scale * factor * absorbed
+
+
+def _thermal_integral(
+    table: spectrum.Spectrum, n: Real, temperature: Real, weight: Callable | None = None, medium: Real = 0.0
+) -> Real:
+    r"""$\int\sigma\,w\,\frac{8\pi n^2\nu^2}{c^2}\,\bar n(\nu, T)\,d\nu$ over a table [s^-1]."""
     nodes, weights = spectrum.quadrature(table)
-    xp = namespace(B, medium, temperature)
+    xp = namespace(temperature, medium)
     T, T_medium = (xp.asarray(1.0 * t)[..., None] for t in (temperature, medium))
-    photons = 8 * pi * n**2 * weights * (nodes / c) ** 2 * thermal.planck_occupation(nodes, T)
-    emission, absorption = _measured(spectra, 1.0, factor, T_medium, nodes)
-    return B * (emission * photons).sum(-1), B * (absorption * photons).sum(-1)
+    photons = weights * 8 * pi * (nodes / c) ** 2 * thermal.planck_occupation(nodes, T)
+    return n**2 * (photons if weight is None else photons * weight(nodes, T_medium)).sum(-1)

@@ -48,7 +48,10 @@ class Spectrum:
     @cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frequencies [Hz] and cross-sections [m^2] as float64 arrays, shape (point,)."""
-        return np.array(self.frequency), np.array(self.cross_section)
+        columns = np.array(self.frequency), np.array(self.cross_section)
+        for column in columns:
+            column.setflags(write=False)
+        return columns
 
     @property
     def peak_frequency(self) -> float:
@@ -88,12 +91,16 @@ def _refuse(bad: np.ndarray, nu: np.ndarray, values: np.ndarray, wanted: str, re
         place = "" if values is nu else f" at {nu[at]:.6g} Hz ({c / nu[at] * 1e9:.6g} nm)"
         more = f" and {bad.sum() - 1} more" if bad.sum() > 1 else ""
         raise ValueError(
-            f"A spectrum must have {wanted}, but {values[at]:.6g}{place} was given as point {at}{more}: {remedy}."
+            f"A spectrum must have {wanted}, but {values[at]:.6g}{place} was given (point {at}{more}): {remedy}."
         )
 
 
-def _quadrature(spectrum: Spectrum, order: int) -> tuple[np.ndarray, np.ndarray]:
-    r"""Nodes and weights of $\int\sigma f\,d\nu = \sum_q w_q f(\nu_q)$, exact for f of degree `2 * order - 2`."""
+def quadrature(spectrum: Spectrum, order: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    r"""Nodes and weights of $\int\sigma f\,d\nu = \sum_q w_q f(\nu_q)$, exact for f of degree `2 * order - 2`.
+
+    Without an order there are 16 nodes on every segment, on tables of more than 500 points 4.
+    """
+    order = order or (4 if len(spectrum.frequency) > 500 else 16)
     (nu, sigma), (t, weight) = spectrum.arrays, np.polynomial.legendre.leggauss(order)
     t, step = (t + 1) / 2, np.diff(nu)[:, None]
     nodes = nu[:-1, None] + step * t
@@ -134,7 +141,7 @@ def einstein_A(spectrum: Spectrum, n: Real = 1.0) -> Real:
     Source:
         D. E. McCumber, *Phys. Rev.* 136, A954 (1964).
     """
-    nodes, weights = _quadrature(spectrum, 2)
+    nodes, weights = quadrature(spectrum, 2)
     return float(weights @ (nodes / c) ** 2) * 8 * pi * n**2
 
 
@@ -156,7 +163,7 @@ def radiative_lifetime(spectrum: Spectrum, n: Real = 1.0, branching: Real = 1.0)
 
 def mean_frequency(spectrum: Spectrum) -> float:
     r"""Mean frequency of spontaneous photons [Hz]: $\int\nu^3\sigma_e\,d\nu \,/ \int\nu^2\sigma_e\,d\nu$."""
-    nodes, weights = _quadrature(spectrum, 3)
+    nodes, weights = quadrature(spectrum, 3)
     emitted = weights * (nodes / c) ** 2
     return float(emitted @ nodes / emitted.sum())
 
@@ -234,7 +241,7 @@ def thermal_rate(spectrum: Spectrum, temperature: Real, n: Real = 1.0, *, order:
     """
     xp = namespace(temperature, n)
     T = 1.0 * xp.asarray(temperature)
-    nodes, weights = _quadrature(spectrum, order or (4 if len(spectrum.frequency) > 500 else 16))
+    nodes, weights = quadrature(spectrum, order)
     photons: Any = planck_occupation(xp.asarray(nodes, dtype=T.dtype), T[..., None])
     modes = xp.asarray(8 * pi * weights * (nodes / c) ** 2, dtype=T.dtype)
     return photons @ modes * n**2

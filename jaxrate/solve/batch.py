@@ -57,14 +57,14 @@ class Batch:
     def _source(self, name: str) -> np.ndarray:
         array, core = np.asarray(self.padded(name)), self.cores.get(name, 0)
         if array.shape[core:] == self.shape and array.flags.c_contiguous:
-            return array.reshape(*array.shape[:core], self.size)
+            return array.reshape((*array.shape[:core], self.size))
         return np.broadcast_to(array, (*array.shape[:core], *self.shape))
 
     def padded(self, name: str) -> Any:
         """An array with as many batch axes as the batch."""
         array, core = self.arrays[name], self.cores.get(name, 0)
         missing = len(self.shape) - (array.ndim - core)
-        return array.reshape(*array.shape[:core], *(1,) * missing, *array.shape[core:])
+        return array.reshape((*array.shape[:core], *(1,) * missing, *array.shape[core:]))
 
     def chunk(self, sources: Mapping[str, np.ndarray], low: int, high: int, size: int) -> dict[str, np.ndarray]:
         """Lanes low to high of every array, shapes (*core, size), filled up with the last of them."""
@@ -92,7 +92,7 @@ def read_batch(
 
 
 def _as_array(name: str, given: Any) -> Any:
-    if isinstance(given, jax.Array):
+    if isinstance(given, jax.Array) or (isinstance(given, np.ndarray) and given.dtype in (np.float64, np.float32)):
         return given
     try:
         return np.asarray(given, dtype=np.float64)

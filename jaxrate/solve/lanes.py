@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
@@ -20,7 +21,9 @@ from jax import Array, lax
 from jaxrate.solve.batch import Batch
 
 BLOCK_BYTES = 256 * 1024
-"""Memory of a block while it is worked on: it stays in a core's second-level cache."""
+"""Memory of a block while a core works on it: it stays in the second-level cache."""
+DEVICE_BYTES = 2**31
+"""Memory of a block on an accelerator, which works on all its lanes at once."""
 BLOCKS_PER_CALL = 64
 """Blocks in one call of a compiled program: long enough to hide the call, short enough to share the work out."""
 
@@ -37,25 +40,38 @@ class Kernel(Protocol):
         """Memory that one lane needs."""
         ...
 
-    def __call__(self, base: Array, block: dict[str, Array], lanes: int) -> dict[str, Array]:
-        """Results (*core, lane) from the values that are fixed and those that vary, (*core, lane), in float64."""
+    @property
+    def has_short_way(self) -> bool:
+        """Whether it has straight-line code for lanes without special cases."""
+        ...
+
+    def __call__(self, base: Array, block: dict[str, Array], lanes: int, short: bool) -> dict[str, Array]:
+        """Results (*core, lane) and `status` (lane,), from the values that are fixed and those that vary, in float64.
+
+        The short way gives the status `UNDECIDED` to lanes that it is not for; their results mean nothing.
+        """
         ...
 
 
-def run(kernel: Kernel, base: np.ndarray, batch: Batch) -> Results:
+UNDECIDED = -1
+"""Status of a lane that the short way leaves to the careful one."""
+
+
+def run(kernel: Kernel, base: np.ndarray, batch: Batch, progress: Callable[[int], Any] | None = None) -> Results:
     """Run a kernel over every lane of a batch.
 
     Args:
         kernel: What to do with a block of lanes.
         base: Values of the parameters that do not vary, shape (parameter,).
         batch: Those that do.
+        progress: Called with the number of lanes that were done, from any thread.
 
     Returns:
         Results of shape (*core, *batch): NumPy arrays for NumPy arrays, JAX arrays for JAX arrays.
     """
     if batch.is_traced:
-        padded = {name: batch.padded(name) for name in batch.arrays}
-        return _in_place(kernel, base, padded, batch.shape, batch)
+        tracer = _Tracer(kernel, base, batch.dtype, batch.cores, block_size(kernel, jax.default_backend() != "cpu"))
+        return tracer.loop({name: batch.padded(name) for name in batch.arrays}, batch.shape)
     if batch.is_remote:
         return _on_device(kernel, base, batch)
     results = _allocate(kernel, base, batch)
@@ -65,12 +81,14 @@ def run(kernel: Kernel, base: np.ndarray, batch: Batch) -> Results:
         for name, values in part.items():
             flat[name][..., low:high] = values
 
-    stream(kernel, base, batch, copy)
+    stream(kernel, base, batch, copy, progress)
     return {name: _as_jax(r, batch.dtype) for name, r in results.items()} if batch.is_jax else results
 
 
-def block_size(kernel: Kernel) -> int:
-    """Lanes in a block: a power of two from 64 to 2048 that follows from the bytes of one lane."""
+def block_size(kernel: Kernel, remote: bool = False) -> int:
+    """Lanes in a block, a power of two that follows from the bytes of one lane: 64 to 2048 for a core."""
+    if remote:
+        return 2 ** max(6, int(math.log2(DEVICE_BYTES / kernel.lane_bytes)))
     return 2 ** int(np.clip(math.log2(BLOCK_BYTES / kernel.lane_bytes), 6, 11))
 
 
@@ -79,11 +97,13 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _block(kernel: Kernel, base: Any, block: dict[str, Array], lanes: int, dtype: np.dtype) -> dict[str, Array]:
+def _block(
+    kernel: Kernel, base: Any, block: dict[str, Array], lanes: int, dtype: np.dtype, short: bool
+) -> dict[str, Array]:
     """The kernel in float64, whatever goes in and comes out: rates leave float32's range long before results do."""
     with jax.enable_x64(True):
         values = {name: a.astype(jnp.float64) for name, a in block.items()}
-        results = kernel(jnp.asarray(base, jnp.float64), values, lanes)
+        results = kernel(jnp.asarray(base, jnp.float64), values, lanes, short)
         return {n: r.astype(dtype) if jnp.issubdtype(r.dtype, jnp.floating) else r for n, r in results.items()}
 
 
@@ -94,21 +114,47 @@ def stream(
     kernel: Kernel, base: np.ndarray, batch: Batch, sink: Sink, progress: Callable[[int], Any] | None = None
 ) -> None:
     """Run a kernel over every lane, chunk by chunk on all cores, and hand the results of each chunk to `sink`."""
-    lanes = block_size(kernel)
-    num_blocks = 1 if batch.size <= lanes else BLOCKS_PER_CALL
-    program, size, sources = _program(kernel, lanes, num_blocks, batch.dtype), lanes * num_blocks, batch.sources()
+    lanes, num_blocks = _call_size(kernel, batch)
+    program = _program(kernel, lanes, num_blocks, batch.dtype, kernel.has_short_way)
+    careful = _program(kernel, lanes, 1, batch.dtype, False)
+    size, sources = lanes * num_blocks, batch.sources()
 
     def work(low: int) -> None:
         high = min(low + size, batch.size)
         with jax.enable_x64(True):
-            results = program(base, batch.chunk(sources, low, high, size), np.int32(-(-(high - low) // lanes)))
-            sink(low, high, {name: np.asarray(r)[..., : high - low] for name, r in results.items()})
+            chunk = batch.chunk(sources, low, high, size)
+            found = program(base, chunk, np.int32(-(-(high - low) // lanes)))
+            results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
+            if kernel.has_short_way and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
+                results = _decided(careful, base, chunk, results, left, lanes)
+            sink(low, high, results)
         if progress is not None:
             progress(high - low)
 
     starts = range(0, batch.size, size)
     for _ in map(work, starts) if len(starts) <= 1 else _threads().map(work, starts):
         pass
+
+
+def _call_size(kernel: Kernel, batch: Batch) -> tuple[int, int]:
+    """Lanes in a block and blocks in a call; an accelerator takes one block, as large as it holds or as there are."""
+    if batch.is_remote:
+        return min(block_size(kernel, remote=True), 2 ** max(6, (batch.size - 1).bit_length())), 1
+    lanes = block_size(kernel)
+    return lanes, 1 if batch.size <= lanes else BLOCKS_PER_CALL
+
+
+def _decided(
+    careful: Callable, base: np.ndarray, chunk: dict[str, np.ndarray], results: Results, left: np.ndarray, lanes: int
+) -> Results:
+    """Results with the undecided lanes solved with care: which way a lane goes depends on that lane alone."""
+    results = {name: np.array(r) for name, r in results.items()}
+    for some in (left[start : start + lanes] for start in range(0, len(left), lanes)):
+        filled = np.resize(some, lanes)
+        part = careful(base, {name: a[..., filled] for name, a in chunk.items()}, np.int32(1))
+        for name, r in part.items():
+            results[name][..., some] = np.asarray(r)[..., : len(some)]
+    return results
 
 
 @cache
@@ -118,11 +164,13 @@ def _threads() -> ThreadPoolExecutor:
 
 
 @lru_cache(maxsize=256)
-def _program(kernel: Kernel, lanes: int, num_blocks: int, dtype: np.dtype) -> Callable[..., dict[str, Array]]:
+def _program(
+    kernel: Kernel, lanes: int, num_blocks: int, dtype: np.dtype, short: bool
+) -> Callable[[Any, Mapping[str, Any], Any], dict[str, Array]]:
     """Compiled program for up to `num_blocks` blocks of which it does `used`."""
 
     def one(base: Array, block: dict[str, Array]) -> dict[str, Array]:
-        return _block(kernel, base, block, lanes, dtype)
+        return _block(kernel, base, block, lanes, dtype, short)
 
     def cut(chunk: dict[str, Array], k: Any) -> dict[str, Array]:
         return {name: lax.dynamic_slice_in_dim(a, k * lanes, lanes, -1) for name, a in chunk.items()}
@@ -151,7 +199,7 @@ def _shapes(kernel: Kernel, num_base: int, arrays: tuple, dtype: np.dtype) -> di
     with jax.enable_x64(True):
         block = {name: jax.ShapeDtypeStruct(shape, jnp.float64) for name, shape in arrays}
         base = jax.ShapeDtypeStruct((num_base,), jnp.float64)
-        return jax.eval_shape(lambda base, block: _block(kernel, base, block, 1, dtype), base, block)
+        return jax.eval_shape(lambda base, block: _block(kernel, base, block, 1, dtype, False), base, block)
 
 
 def _allocate(kernel: Kernel, base: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
@@ -168,79 +216,89 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype, boundary: int = 64) -> np.
 
 
 def _as_jax(array: np.ndarray, dtype: np.dtype) -> Array:
-    """The same memory as a JAX array; 64 bits wide only if the batch was."""
+    """The same memory as a JAX array, 64 bits wide only if the batch was."""
+    device = None if jax.default_backend() == "cpu" else jax.devices("cpu")[0]
     with jax.enable_x64(dtype == np.float64):
-        return jnp.asarray(array, copy=False) if array.size else jnp.asarray(array)
+        return jax.device_put(array, device, may_alias=True)
 
 
-# Accelerators: the block is the whole batch.
+# Accelerators: large blocks, results left there.
 
 
 def _on_device(kernel: Kernel, base: np.ndarray, batch: Batch) -> Results:
-    padded = {name: batch.padded(name) for name in batch.arrays}
-    cores = tuple(sorted(batch.cores.items()))
     with jax.enable_x64(True):
-        results = _device_program(kernel, batch.shape, batch.dtype, cores)(base, padded)
+        program = _device_program(kernel, batch.shape, batch.dtype, tuple(sorted(batch.cores.items())))
+        results = program(base, {name: batch.padded(name) for name in batch.arrays})
     return results if batch.is_jax else {name: np.asarray(r) for name, r in results.items()}
 
 
 @lru_cache(maxsize=64)
 def _device_program(kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype, cores: tuple) -> Callable[..., Results]:
-    return jax.jit(lambda base, arrays: _tile(kernel, base, arrays, shape, dtype, dict(cores)))
-
-
-def _tile(
-    kernel: Kernel, base: Any, arrays: Mapping[str, Array], shape: tuple, dtype: np.dtype, cores: Mapping
-) -> dict:
-    """Lanes of one tile as one block; this is the only place where its axes are broadcast."""
-    lanes = math.prod(shape)
-
-    def spread(a: Array, core: int) -> Array:
-        return jnp.broadcast_to(a, (*a.shape[:core], *shape)).reshape(*a.shape[:core], lanes)
-
-    block = {name: spread(a, cores.get(name, 0)) for name, a in arrays.items()}
-    results = _block(kernel, base, block, lanes, dtype)
-    return {name: r.reshape(*r.shape[:-1], *shape) for name, r in results.items()}
+    lanes = block_size(kernel, remote=True)
+    return jax.jit(lambda base, arrays: _Tracer(kernel, base, dtype, dict(cores), lanes).loop(arrays, shape))
 
 
 # Tracers: the same blocks, in place.
 
 
-def _in_place(kernel: Kernel, base: Any, arrays: dict[str, Array], shape: tuple[int, ...], batch: Batch) -> Results:
-    """Tiles of the batch one after another; the residuals of a tile are computed again for reverse mode."""
-    lanes = block_size(kernel)
-    if math.prod(shape) <= lanes:
-        tile = jax.checkpoint(lambda a: _tile(kernel, base, a, shape, batch.dtype, batch.cores))
-        return tile(arrays)
-    if shape[0] == 1:
-        inner = {name: a.squeeze(batch.cores.get(name, 0)) for name, a in arrays.items()}
-        results = _in_place(kernel, base, inner, shape[1:], batch)
-        return {n: jnp.expand_dims(r, r.ndim - len(shape) + 1) for n, r in results.items()}
-    rows = max(1, lanes // math.prod(shape[1:]))
-    whole = shape[0] // rows
-    parts = [_mapped(kernel, base, arrays, shape, (whole, rows), batch)]
-    if whole * rows < shape[0]:
-        rest = {n: _cut(a, batch.cores.get(n, 0), whole * rows, shape[0]) for n, a in arrays.items()}
-        parts.append(_in_place(kernel, base, rest, (shape[0] - whole * rows, *shape[1:]), batch))
-    return {n: jnp.concatenate([p[n] for p in parts], axis=parts[0][n].ndim - len(shape)) for n in parts[0]}
+@dataclass(frozen=True)
+class _Tracer:
+    """Loops over the tiles of a batch inside a traced program.
+
+    Args:
+        kernel, base: What is run.
+        dtype: Precision of the results.
+        cores: Number of core axes of the arrays that have any.
+        lanes: Lanes in a block at most.
+    """
+
+    kernel: Kernel
+    base: Any
+    dtype: np.dtype
+    cores: Mapping[str, int]
+    lanes: int
+
+    def loop(self, arrays: dict[str, Array], shape: tuple[int, ...]) -> Results:
+        """Results of a batch whose arrays have all its axes, of length 1 where they do not vary."""
+        if math.prod(shape) <= self.lanes:
+            return jax.checkpoint(lambda tile: self._tile(tile, shape))(arrays)
+        if shape[0] == 1:
+            inner = self.loop({name: a.squeeze(self._axis(name)) for name, a in arrays.items()}, shape[1:])
+            return {name: jnp.expand_dims(r, r.ndim - len(shape) + 1) for name, r in inner.items()}
+        rows = max(1, self.lanes // math.prod(shape[1:]))
+        whole = shape[0] // rows
+        parts = [self._mapped(arrays, shape, whole, rows)]
+        if whole * rows < shape[0]:
+            rest = {name: _cut(a, self._axis(name), whole * rows) for name, a in arrays.items()}
+            parts.append(self.loop(rest, (shape[0] - whole * rows, *shape[1:])))
+        return {n: jnp.concatenate([p[n] for p in parts], axis=r.ndim - len(shape)) for n, r in parts[0].items()}
+
+    def _axis(self, name: str) -> int:
+        """Position of the first batch axis of an array."""
+        return self.cores.get(name, 0)
+
+    def _mapped(self, arrays: dict[str, Array], shape: tuple[int, ...], whole: int, rows: int) -> Results:
+        """Tiles of `rows` along the first batch axis, one by one; arrays without that axis are shared by all."""
+        along = {name for name, a in arrays.items() if a.shape[self._axis(name)] > 1}
+        looped = {name: _stacked(arrays[name], self._axis(name), whole, rows) for name in along}
+        shared = {name: a for name, a in arrays.items() if name not in along}
+        results = lax.map(lambda tile: self.loop({**shared, **tile}, (rows, *shape[1:])), looped)
+        return {name: _unstacked(r, r.ndim - 1 - len(shape)) for name, r in results.items()}
+
+    def _tile(self, arrays: dict[str, Array], shape: tuple[int, ...]) -> Results:
+        """Lanes of one tile as one block; only here are its axes broadcast."""
+        lanes = math.prod(shape)
+
+        def spread(a: Array, core: tuple[int, ...]) -> Array:
+            return jnp.broadcast_to(a, (*core, *shape)).reshape(*core, lanes)
+
+        block = {name: spread(a, a.shape[: self._axis(name)]) for name, a in arrays.items()}
+        results = _block(self.kernel, self.base, block, lanes, self.dtype, short=False)
+        return {name: r.reshape(*r.shape[:-1], *shape) for name, r in results.items()}
 
 
-def _mapped(kernel: Kernel, base: Any, arrays: dict, shape: tuple, tiles: tuple[int, int], batch: Batch) -> Results:
-    """Loop over tiles of `rows` along the first batch axis; arrays without that axis are shared by all tiles."""
-    whole, rows = tiles
-    along = {n: batch.cores.get(n, 0) for n, a in arrays.items() if a.shape[batch.cores.get(n, 0)] > 1}
-    shared = {n: a for n, a in arrays.items() if n not in along}
-    looped = {n: _stacked(arrays[n], axis, whole, rows) for n, axis in along.items()}
-
-    def one(tile: dict[str, Array]) -> Results:
-        return _in_place(kernel, base, {**shared, **tile}, (rows, *shape[1:]), batch)
-
-    results = lax.map(one, looped)
-    return {n: _unstacked(r, r.ndim - 1 - len(shape)) for n, r in results.items()}
-
-
-def _cut(a: Array, axis: int, start: int, stop: int) -> Array:
-    return a if a.shape[axis] == 1 else lax.slice_in_dim(a, start, stop, axis=axis)
+def _cut(a: Array, axis: int, start: int) -> Array:
+    return a if a.shape[axis] == 1 else lax.slice_in_dim(a, start, a.shape[axis], axis=axis)
 
 
 def _stacked(a: Array, axis: int, whole: int, rows: int) -> Array:

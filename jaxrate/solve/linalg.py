@@ -54,7 +54,8 @@ def stationary(
         populations, classes = _sparse(rates, pairs, num_levels, tame)
     else:
         populations, classes = _dense(rates, pairs, num_levels, lanes)
-    return jnp.broadcast_to(populations, (num_levels, lanes)), jnp.broadcast_to(classes, (lanes,))
+    populations = populations.reshape(num_levels, -1)  # (level,) where no rate varies
+    return jnp.broadcast_to(populations.reshape(num_levels, -1), (num_levels, lanes)), jnp.broadcast_to(classes, lanes)
 
 
 def _sparse(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, tame: bool) -> tuple[Array, Array]:
@@ -185,9 +186,11 @@ def _rows(rates: Sequence[Any], lanes: int) -> Array:
 
 
 def _substitute_dense(eliminated: list[tuple], lanes: int) -> tuple[Array, Array]:
+    """As `_substitute`; among many levels the root may hold so little that populations relative to it overflow."""
     x = jnp.ones((1, lanes))
     for root, inverse, into in reversed(eliminated):
         flow = jnp.sum(into * x, axis=0) * inverse
-        x = lax.optimization_barrier(jnp.concatenate([x, jnp.where(root, 1.0, flow)[None]]))
+        x = jnp.concatenate([x, jnp.where(root, 1.0, flow)[None]])
+        x = lax.optimization_barrier(x * lax.stop_gradient(jnp.where(flow > 2.0**400, 2.0**-400, 1.0)))
     classes = _total([root.astype(jnp.int32) for root, _, _ in eliminated])
     return x[1:] / jnp.sum(x[1:], axis=0), classes

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
 from jaxrate.solve.batch import read_batch
-from jaxrate.solve.lanes import run
+from jaxrate.solve.lanes import UNDECIDED, run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
 
@@ -29,12 +29,20 @@ class Solver(Protocol):
         """Memory of one lane."""
         ...
 
-    def is_tame(self, network: Network, parameters: Parameters) -> Array | bool:
-        """Which lanes are known beforehand to solve without a special case, shape (lane,) or (); False: none."""
+    def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+        """Populations (level, lane) and status (lane,)."""
         ...
 
-    def solve(self, network: Network, parameters: Parameters, lanes: int, *, tame: bool = False) -> tuple[Array, Array]:
-        """Populations (level, lane) and status (lane,)."""
+    def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
+        """Which lanes have no rate that is NaN, infinite or negative, shape (lane,) or ()."""
+        ...
+
+    def has_short_way(self, network: Network) -> bool:
+        """Whether it has straight-line code for lanes without special cases."""
+        ...
+
+    def solve_tame(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+        """Populations (level, lane) by that code, and which lanes it is right for, shape (lane,) or ()."""
         ...
 
 
@@ -57,33 +65,28 @@ class Program:
         """Memory of one lane."""
         return self.solver.lane_bytes(self.network)
 
-    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
+    @property
+    def has_short_way(self) -> bool:
+        """Whether it has straight-line code for lanes without special cases."""
+        return self.solver.has_short_way(self.network)
+
+    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int, short: bool) -> dict[str, Array]:
         """Results by name, shapes (*core, lane), NaN where `status` is not 0; and `status`."""
-        return self.either(base, block, lanes, lambda tame: self.results(base, block, lanes, tame))
+        return self._short(base, block, lanes) if short else self._careful(base, block, lanes)
 
-    def either(self, base: Array, block: Mapping[str, Array], lanes: int, way: Callable[[bool], Any]) -> Any:
-        """`way(True)` for a block in which every lane is good beforehand, else `way(False)`."""
-        tame = self.solver.is_tame(self.network, self.network.parameters(base, block))
-        if tame is False:
-            return way(False)
-        good = jnp.all(legal_lanes(self.network, block, lanes) & tame)
-        return lax.cond(good, lambda: way(True), lambda: way(False))
-
-    def results(self, base: Array, block: Mapping[str, Array], lanes: int, tame: bool) -> dict[str, Array]:
-        """The same by one of the two ways."""
-        if tame:
-            return self._tame(self.network.parameters(base, block), lanes)
-        return self._careful(base, block, lanes)
-
-    def _tame(self, parameters: Parameters, lanes: int) -> dict[str, Array]:
-        """The short way: every lane is good."""
-        populations, status = self.solver.solve(self.network, parameters, lanes, tame=True)
+    def _short(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
+        """Right for lanes with legal parameters and tame rates, whose status is OK; the others are UNDECIDED."""
+        parameters = self.network.parameters(base, block)
+        populations, tame = self.solver.solve_tame(self.network, parameters, lanes)
+        good = jnp.broadcast_to(legal_lanes(self.network, block) & tame, (lanes,))
+        status = jnp.where(good, Status.OK, UNDECIDED).astype(jnp.int8)
         return {**self._read(Solution(populations, status, parameters, self.network), lanes), "status": status}
 
     def _careful(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
         """The way for blocks in which a lane may be bad."""
-        varied, legal = legal_values(self.network, base, block, lanes)
-        parameters = self.network.parameters(base, varied)
+        varied, legal = legal_values(self.network, base, block)
+        legal = legal & self.solver.has_legal_rates(self.network, self.network.parameters(base, varied))
+        parameters = self.network.parameters(base, _or_base(self.network, base, block, legal))
         populations, status = self.solver.solve(self.network, parameters, lanes)
         status = jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
         read = self._read(Solution(populations, status, parameters, self.network), lanes)
@@ -95,21 +98,25 @@ class Program:
         return {name: jnp.broadcast_to(value, (*value.shape[:-1], lanes)) for name, value in read.items()}
 
 
-def legal_lanes(network: Network, block: Mapping[str, Array], lanes: int) -> Array:
-    """Which lanes have every parameter in its domain, shape (lane,)."""
-    legal = jnp.ones(lanes, bool)
+def legal_lanes(network: Network, block: Mapping[str, Array]) -> Array:
+    """Which lanes have every parameter in its domain, shape (lane,), or () if none varies."""
+    legal = jnp.asarray(True)
     for name, x in block.items():
         legal = legal & _in_domain(network.domain[name], x)
     return legal
 
 
-def legal_values(network: Network, base: Array, block: Mapping[str, Array], lanes: int) -> tuple[dict, Array]:
+def legal_values(network: Network, base: Array, block: Mapping[str, Array]) -> tuple[dict, Array]:
     """Values with those of bad lanes replaced by the model's own, and which lanes are good.
 
     Replaced before the solve, so that nothing a bad lane does reaches its neighbours, in values or derivatives.
     """
-    legal = legal_lanes(network, block, lanes)
-    return {name: jnp.where(legal, x, base[network.order[name]]) for name, x in block.items()}, legal
+    legal = legal_lanes(network, block)
+    return _or_base(network, base, block, legal), legal
+
+
+def _or_base(network: Network, base: Array, block: Mapping[str, Array], good: Array) -> dict[str, Array]:
+    return {name: jnp.where(good, x, base[network.order[name]]) for name, x in block.items()}
 
 
 def _in_domain(domain: str, x: Array) -> Array:

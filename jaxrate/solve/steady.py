@@ -42,29 +42,33 @@ class Steady:
         n, r = network.num_levels, len(network.reactions)
         return 8 * (3 * r + 4 * n) if n <= UNROLLED else 8 * (3 * (n + 1) ** 2 + r)
 
-    def is_tame(self, network: Network, parameters: Parameters) -> Array | bool:
-        """Which lanes have all rates far from zero and infinity, in a small network that is connected by them.
+    def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+        """Populations (level, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
+        groups, legal = checked_rates(network, parameters)
+        populations, classes = _populations(network, by_reaction(network, groups, lanes), lanes, tame=False)
+        return populations, _status(populations, legal, classes)
 
-        No level absorbs then and nothing overflows, so that the elimination needs no case distinction.
+    def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
+        """Which lanes have rates that are numbers: legal parameters may still overflow when they are multiplied."""
+        return checked_rates(network, parameters)[1]
+
+    def has_short_way(self, network: Network) -> bool:
+        """Whether it is a small network whose reactions connect all levels."""
+        return all(
+            len(levels) <= UNROLLED and is_strongly_connected(_pairs(network, levels, members), len(levels))
+            for levels, members in chains(network)
+        )
+
+    def solve_tame(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+        """Populations of lanes with all rates far from zero and infinity, and which lanes these are.
+
+        No level absorbs in them and nothing overflows, so that the elimination needs no case distinction.
         """
-        if any(
-            len(levels) > UNROLLED or not _connected(network, levels, members) for levels, members in chains(network)
-        ):
-            return False
-        tame = jnp.asarray(True)
-        for _, rate in network.coefficients(parameters):
+        groups, tame = network.coefficients(parameters), jnp.asarray(True)
+        for _, rate in groups:
             fine = (rate > TAME[0]) & (rate < TAME[1])
             tame = tame & (fine if fine.ndim < 2 else jnp.all(fine, axis=0))
-        return tame
-
-    def solve(self, network: Network, parameters: Parameters, lanes: int, *, tame: bool = False) -> tuple[Array, Array]:
-        """Populations (level, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
-        if tame:
-            rates: Any = by_reaction(network, network.coefficients(parameters), lanes)
-            return _populations(network, rates, lanes, tame)[0], jnp.zeros(lanes, jnp.int8)
-        rates, legal = checked_rates(network, parameters, lanes)
-        populations, classes = _populations(network, rates, lanes, tame)
-        return populations, _status(populations, legal, classes)
+        return _populations(network, by_reaction(network, groups, lanes), lanes, tame=True)[0], tame
 
 
 TAME = (1e-25, 1e25)
@@ -87,10 +91,6 @@ def _pairs(network: Network, levels: list[int], members: list[int]) -> list[tupl
     return [(local[r.products[0]], local[r.reactants[0]]) for r in (network.reactions[m] for m in members)]
 
 
-def _connected(network: Network, levels: list[int], members: list[int]) -> bool:
-    return is_strongly_connected(_pairs(network, levels, members), len(levels))
-
-
 def _status(populations: Array, legal: Array, classes: Array) -> Array:
     held = jnp.isfinite(jnp.sum(populations, axis=0))
     status = jnp.where(classes > 1, Status.NOT_UNIQUE, jnp.where(held, Status.OK, Status.OUT_OF_RANGE))
@@ -107,19 +107,16 @@ def chains(network: Network) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def checked_rates(network: Network, parameters: Parameters, lanes: int) -> tuple[Any, Array]:
-    """Rate of every reaction and which lanes have only legal ones; an illegal rate is replaced by 1.
-
-    Replacing it before the solve keeps the derivatives of the lane zero instead of NaN.
-    """
-    legal, checked = jnp.ones(lanes, bool), []
+def checked_rates(network: Network, parameters: Parameters) -> tuple[list, Array]:
+    """Rates by group of reactions, illegal ones replaced by 1, and which lanes have only legal ones."""
+    legal, checked = jnp.asarray(True), []
     for members, values in network.coefficients(parameters):
         if not network.is_checked(members):
             fine = (values >= 0) & (values < jnp.inf)
             values = jnp.where(fine, values, 1.0)
             legal = legal & (fine if len(members) == 1 else jnp.all(fine, axis=0))
         checked.append((members, values))
-    return by_reaction(network, checked, lanes), legal
+    return checked, legal
 
 
 def _pick(rates: Any, members: list[int]) -> Any:

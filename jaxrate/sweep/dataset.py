@@ -1,0 +1,126 @@
+"""Variables of the xarray.Dataset that a sweep returns: dimensions, values, names and units."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxrate.experiment import Experiment
+from jaxrate.observe import Observable, describe
+from jaxrate.solve.status import Status
+from jaxrate.sweep.grid import Grid, Variable, attributes
+from jaxrate.sweep.reduce import Histogram, Reducer, Reduction
+
+WORDS = {"mean": "mean", "std": "standard deviation", "min": "minimum", "max": "maximum"}
+
+
+class Labels:
+    """Names, units and own axes of the observables.
+
+    Args:
+        experiment: Whose observables.
+        cores: Core shape of each.
+    """
+
+    def __init__(self, experiment: Experiment, cores: Mapping[str, tuple[int, ...]]) -> None:
+        self.observables = experiment.observables
+        self.dims: dict[str, tuple[str, ...]] = {}
+        self.coordinates: dict[str, Variable] = {}
+        own = {n: o.axis for n, o in self.observables.items() if isinstance(o, Observable) and o.axis is not None}
+        for name in self.observables:
+            if name in own:
+                dim, values, unit = own[name]
+                alike = all(np.array_equal(values, other[1]) for other in own.values() if other[0] == dim)
+                unique = dim if alike else f"{dim}_{name}"
+                self.dims[name] = (unique,)
+                self.coordinates[unique] = ((unique,), values, attributes(dim, unit))
+            else:
+                self.dims[name] = tuple(f"{name}_axis{k}" for k in range(len(cores[name])))
+
+    def attrs(self, name: str, prefix: str = "") -> dict[str, Any]:
+        """Label of an observable, or of something made of it."""
+        long_name, unit = describe(name, self.observables[name])
+        return attributes(prefix + long_name, unit)
+
+
+class Cells:
+    """Variables that one observable is reduced to.
+
+    Args:
+        name: The observable.
+        labels: Labels of all.
+        grid: The sweep.
+        kept, along: Dimensions that are left, and those that are reduced.
+        reducer: The reductions.
+    """
+
+    def __init__(
+        self, name: str, labels: Labels, grid: Grid, kept: tuple[str, ...], along: tuple[str, ...], reducer: Reducer
+    ) -> None:
+        self.name, self.labels, self.grid, self.along = name, labels, grid, along
+        self.dims, self.shape = (*labels.dims[name], *kept), grid.shape(kept)
+        self.found = {key: self._unfold(values, key) for key, values in reducer.results(name).items()}
+        self.empty = reducer.count.reshape(self.shape) == 0
+
+    def _unfold(self, values: np.ndarray, key: str) -> np.ndarray:
+        """(*core, cell, ...) as (*core, *kept, ...)."""
+        cells = len(self.labels.dims[self.name])
+        return values.reshape((*values.shape[:cells], *self.shape, *values.shape[cells + 1 :]))
+
+    def variables(self, reduction: Reduction) -> dict[str, Variable]:
+        """One variable, or several, named `observable_reduction`."""
+        if isinstance(reduction, Histogram):
+            return self._histogram()
+        if reduction.startswith("arg"):
+            return self._places(reduction)
+        attrs = self.labels.attrs(self.name, f"{WORDS[reduction]} of ")
+        return {f"{self.name}_{reduction}": (self.dims, self.found[reduction], attrs)}
+
+    def _places(self, reduction: str) -> dict[str, Variable]:
+        """Value of every reduced parameter at an extreme; NaN in a cell without a result."""
+        places = np.unravel_index(self.found[reduction], self.grid.shape(self.along)) if self.along else ()
+        at = dict(zip(self.along, places, strict=True))
+        what = f" at the {WORDS[reduction.removeprefix('arg')]} of {self.labels.attrs(self.name)['long_name']}"
+        data: dict[str, Variable] = {}
+        for parameter, axis in self.grid.axes.items():
+            if axis.dim in at:
+                values = np.where(self.empty, np.nan, axis.values[at[axis.dim]])
+                attrs = attributes(parameter + what, self.grid.units[parameter])
+                data[f"{self.name}_{reduction}_{parameter}"] = (self.dims, values, attrs)
+        return data
+
+    def _histogram(self) -> dict[str, Variable]:
+        """Counts in the bins, and below and above them, so that none is lost."""
+        long_name = self.labels.attrs(self.name)["long_name"]
+        inside = attributes(f"ensembles by {long_name}", "1")
+        data: dict[str, Variable] = {
+            f"{self.name}_histogram": ((*self.dims, self.bin), self.found["histogram"], inside)
+        }
+        for side in ("below", "above"):
+            attrs = attributes(f"ensembles {side} the bins of {long_name}", "1")
+            data[f"{self.name}_histogram_{side}"] = (self.dims, self.found[f"histogram_{side}"], attrs)
+        return data
+
+    @property
+    def bin(self) -> str:
+        """Dimension of the histogram."""
+        return f"{self.name}_bin"
+
+    def bins(self, histogram: Histogram) -> dict[str, Variable]:
+        """Centres and edges of the bins."""
+        left, right = np.array(histogram.edges[:-1]), np.array(histogram.edges[1:])
+        edges = {"left": left, "right": right}
+        attrs = {"": self.labels.attrs(self.name)}
+        attrs |= {s: self.labels.attrs(self.name, f"{s} edge of the bin of ") for s in edges}
+        with np.errstate(invalid="ignore"):  # a bin from -inf to inf has no centre
+            found: dict[str, Variable] = {self.bin: ((self.bin,), left / 2 + right / 2, attrs[""])}
+        return found | {f"{self.bin}_{s}": ((self.bin,), values, attrs[s]) for s, values in edges.items()}
+
+
+def status_attrs() -> dict[str, Any]:
+    """What the codes of a lane mean, as the CF conventions write flags."""
+    return {
+        "long_name": "status",
+        "flag_values": np.array([s.value for s in Status], np.int8),
+        "flag_meanings": " ".join(s.name.lower() for s in Status),
+    }

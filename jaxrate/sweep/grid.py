@@ -1,0 +1,182 @@
+"""Axes of a sweep: which parameters vary along which dimensions, and which are fixed."""
+
+import math
+import reprlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxrate.experiment import Experiment
+from jaxrate.names import unknown
+from jaxrate.observe import Observable
+
+Variable = tuple[tuple[str, ...], Any, dict[str, Any]]
+"""Dimensions, values and attributes: what an xarray.Dataset is made of."""
+
+RESULTS = ("status", "count", "failed")
+"""Variables that a sweep adds to the observables."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values of one parameter.
+
+    Args:
+        dim: Dimension they lie along; parameters of one dimension are zipped.
+        values: In SI units, shape (dim,).
+    """
+
+    dim: str
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The ensembles of a sweep.
+
+    Args:
+        axes: Parameters that vary, by name.
+        fixed: Parameters that are set for the whole sweep.
+        units: SI unit of every parameter.
+    """
+
+    axes: Mapping[str, Axis]
+    fixed: Mapping[str, float]
+    units: Mapping[str, str]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Length of each dimension, in the order given."""
+        return {axis.dim: axis.values.size for axis in self.axes.values()}
+
+    @property
+    def size(self) -> int:
+        """Number of ensembles."""
+        return math.prod(self.sizes.values())
+
+    def shape(self, dims: Iterable[str]) -> tuple[int, ...]:
+        """Lengths of some dimensions."""
+        return tuple(self.sizes[dim] for dim in dims)
+
+    def arrays(self, dims: Sequence[str]) -> dict[str, Any]:
+        """Every parameter with its dimensions in the order `dims`, of length one where it does not vary."""
+        shapes = {name: [-1 if dim == axis.dim else 1 for dim in dims] for name, axis in self.axes.items()}
+        varied = {name: axis.values.reshape(shapes[name]) for name, axis in self.axes.items()}
+        return {**varied, **self.fixed}
+
+    def coordinates(self, dims: Collection[str]) -> dict[str, Variable]:
+        """Parameters along some dimensions, and the fixed ones, as coordinates that label themselves."""
+        along = {name: ((a.dim,), a.values, self.attrs(name)) for name, a in self.axes.items() if a.dim in dims}
+        return {**along, **{name: ((), value, self.attrs(name)) for name, value in self.fixed.items()}}
+
+    def attrs(self, parameter: str) -> dict[str, Any]:
+        """Label of a parameter."""
+        return attributes(parameter, self.units[parameter])
+
+
+def attributes(long_name: str, unit: str) -> dict[str, Any]:
+    """`long_name`, and `units` where there is one."""
+    return {"long_name": long_name, **({"units": unit} if unit else {})}
+
+
+def read_grid(over: Mapping[str, Any], experiment: Experiment) -> Grid:
+    """Check the axes of a sweep.
+
+    Args:
+        over: By parameter: an array of values, ("dimension", values) to zip parameters along a dimension, or one
+            number for the whole sweep; in SI units.
+        experiment: What is swept.
+
+    Raises:
+        ValueError: an unknown parameter (the nearest is proposed), values that are not numbers or not
+            one-dimensional, an empty axis, zipped axes of different length, or a dimension whose name is taken.
+    """
+    if not isinstance(over, Mapping):
+        raise ValueError(f"`over` must be a dict such as {{'pump.rate': values}}, but {_short(over)} was given.")
+    experiment.network.check_names(over)
+    units = {p.name: p.unit for p in experiment.model.parameter_list}
+    read = {name: _read(name, given, units[name]) for name, given in over.items()}
+    axes = {name: found for name, found in read.items() if isinstance(found, Axis)}
+    _check_lengths(axes)
+    _check_dimensions(axes, experiment)
+    return Grid(axes, {name: found for name, found in read.items() if not isinstance(found, Axis)}, units)
+
+
+def _read(name: str, given: Any, unit: str) -> Axis | float:
+    zipped = isinstance(given, tuple) and any(isinstance(part, str) for part in given)
+    if zipped and (len(given) != 2 or not isinstance(given[0], str)):
+        raise ValueError(f"`{name}` must be zipped as ('dimension', values), but {_short(given)} was given.")
+    dim, values = given if zipped else (name, given)
+    numbers = _numbers(name, values, unit)
+    if numbers.ndim == 0 and not zipped:
+        return float(numbers)
+    if numbers.ndim != 1:
+        raise ValueError(f"`{name}` must have one-dimensional values, but an array of shape {numbers.shape} was given.")
+    if not numbers.size:
+        raise ValueError(f"`{name}` must have at least one value, but an empty axis was given.")
+    return Axis(dim, numbers)
+
+
+def _numbers(name: str, given: Any, unit: str) -> np.ndarray:
+    wanted = (
+        f"`{name}` must be a number or a list of numbers in SI units{f' ({unit})' if unit not in ('', '1') else ''}"
+    )
+    try:
+        values = np.asarray(given)
+    except ValueError:  # a ragged list
+        raise ValueError(f"{wanted}, but {_short(given)} was given.") from None
+    if values.dtype.kind not in "iuf" or hasattr(given, "magnitude"):  # NumPy would drop the unit of a pint quantity
+        raise ValueError(f"{wanted}, but {_short(given)} was given.")
+    return values.astype(np.float64)
+
+
+def _short(given: Any) -> str:
+    return reprlib.repr(given)
+
+
+def _check_lengths(axes: Mapping[str, Axis]) -> None:
+    first: dict[str, str] = {}
+    for name, axis in axes.items():
+        other = first.setdefault(axis.dim, name)
+        sizes = axes[other].values.size, axis.values.size
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"`{other}` and `{name}` are zipped along `{axis.dim}`, so they must have as many values as each "
+                f"other, but {sizes[0]} and {sizes[1]} were given."
+            )
+
+
+def _check_dimensions(axes: Mapping[str, Axis], experiment: Experiment) -> None:
+    """A dimension is named as a parameter only where it holds that parameter's values, and never as a result."""
+    parameters = {p.name for p in experiment.model.parameter_list}
+    own = {o.axis[0]: name for name, o in experiment.observables.items() if isinstance(o, Observable) and o.axis}
+    for name, axis in axes.items():
+        is_itself = axis.dim in axes and axes[axis.dim].dim == axis.dim
+        taken = "a parameter" if axis.dim in parameters and not is_itself else ""
+        taken = "an observable" if axis.dim in experiment.observables else taken
+        taken = "a result of every sweep" if axis.dim in RESULTS else taken
+        taken = f"the axis of the observable `{own[axis.dim]}`" if axis.dim in own else taken
+        if taken:
+            raise ValueError(
+                f"The dimension of `{name}` must have a name of its own, but `{axis.dim}` is {taken}: "
+                "call it `run`, for example."
+            )
+
+
+def read_along(along: Sequence[str] | str | None, grid: Grid) -> tuple[str, ...]:
+    """Dimensions to reduce, in the order of the sweep; all of them for None.
+
+    Raises:
+        ValueError: not a dimension of the sweep (the nearest is proposed), or none.
+    """
+    if along is None:
+        return tuple(grid.sizes)
+    wanted = (along,) if isinstance(along, str) else tuple(along)
+    for dim in wanted:
+        if dim not in grid.sizes:
+            raise ValueError("`along`: " + unknown("dimension", dim, list(grid.sizes), "this sweep"))
+    if not wanted:
+        raise ValueError("`along` must name dimensions to reduce, but none was given: leave it out to reduce all.")
+    return tuple(dim for dim in grid.sizes if dim in wanted)
