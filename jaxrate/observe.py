@@ -350,8 +350,7 @@ class Lifetime(Observable):
 
 
 def _spontaneous(solution: Solution, line: Line) -> Any:
-    names = ("B", "frequency", "spontaneous_factor")
-    return spontaneous(line.form, line.constants, *(solution.parameters[f"{line.label}.{name}"] for name in names))
+    return spontaneous(line.form, line.constants, tuple(solution.parameters[name] for name in line.emission_names))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ SHAPES = {
 
 def exact_faddeeva(z: complex) -> list[complex]:
     with mpmath.workdps(60):
-        at = mpmath.mpc(z)
+        at = mpmath.mpmathify(z)
         w = mpmath.exp(-at * at) * mpmath.erfc(-1j * at)
         first = -2 * at * w + 2j / mpmath.sqrt(mpmath.pi)
         return [complex(w), complex(first), complex(-2 * w - 2 * at * first)]
@@ -32,7 +32,7 @@ def exact_faddeeva(z: complex) -> list[complex]:
 
 def exact_voigt(detuning: float, fwhm_gaussian: float, fwhm_lorentzian: float) -> mpmath.mpf:
     sigma = fwhm_gaussian / (2 * mpmath.sqrt(2 * mpmath.log(2)))
-    z = mpmath.mpc(detuning, mpmath.mpf(fwhm_lorentzian) / 2) / (sigma * mpmath.sqrt(2))
+    z = (detuning + 0.5j * mpmath.mpf(fwhm_lorentzian)) / (sigma * mpmath.sqrt(2))
     return mpmath.re(mpmath.exp(-z * z) * mpmath.erfc(-1j * z)) / (sigma * mpmath.sqrt(2 * mpmath.pi))
 
 
@@ -125,7 +125,7 @@ def test_voigt_slopes_are_finite_differences():
     assert_allclose(slopes, np.array(differences, dtype=float), rtol=1e-7)
 
 
-@pytest.mark.parametrize("detuning", [0.0, 1e5, -3e8, 1e9, 4e12])
+@pytest.mark.parametrize("detuning", [0.0, 1e5, -3e8, 1.1e9, 4e12])
 def test_voigt_without_one_width(detuning: float):
     """Zero is legal for either width: the value is the other profile's, the slopes are finite and right."""
     lorentzian, gaussian = lineshape.lorentzian(detuning, 2e9), lineshape.gaussian(detuning, 2e9)
@@ -133,12 +133,12 @@ def test_voigt_without_one_width(detuning: float):
     assert_allclose(lineshape.voigt(detuning, 2e9, 0.0), gaussian, rtol=1e-11)
     with jax.enable_x64(True):
         grad = jax.grad(lineshape.voigt, argnums=(0, 1, 2))
-        no_gaussian, no_lorentzian = grad(detuning, 0.0, 2e9), grad(detuning, 2e9, 0.0)
-        by_lorentzian = jax.grad(lineshape.lorentzian, argnums=(0, 1))(detuning, 2e9)
-        by_gaussian = jax.grad(lineshape.gaussian, argnums=(0, 1))(detuning, 2e9)
-    assert_allclose(np.array(no_gaussian)[[0, 2]], np.array(by_lorentzian), rtol=1e-9, atol=1e-40)
+        no_gaussian, no_lorentzian = np.array(grad(detuning, 0.0, 2e9)), np.array(grad(detuning, 2e9, 0.0))
+        by_lorentzian = np.array(jax.grad(lineshape.lorentzian, argnums=(0, 1))(detuning, 2e9))
+        by_gaussian = np.array(jax.grad(lineshape.gaussian, argnums=(0, 1))(detuning, 2e9))
+    assert_allclose(no_gaussian[[0, 2]], by_lorentzian, rtol=1e-9, atol=1e-40)
     assert no_gaussian[1] == 0
-    assert_allclose(np.array(no_lorentzian)[[0, 1]], np.array(by_gaussian), rtol=1e-9, atol=1e-40)
+    assert_allclose(no_lorentzian[[0, 1]], by_gaussian, rtol=1e-9, atol=1e-40)
     assert np.isfinite(no_lorentzian[2])
 
 
@@ -157,8 +157,9 @@ def test_voigt_on_both_sides_of_the_negligible_gaussian():
 
 def test_bad_widths_are_nan_and_stay_alone():
     """Neither a negative width nor two zero widths yield a number, and their neighbours keep value and slope."""
-    gaussian, lorentzian = np.array([1e9, -1e9, 1e9, 0.0, np.nan]), np.array([1e9, 1e9, -1e9, 0.0, 1e9])
-    bad = [False, True, True, True, True]
+    gaussian = np.array([1e9, -1e9, 1e9, 0.0, np.nan, np.inf])
+    lorentzian = np.array([1e9, 1e9, -1e9, 0.0, 1e9, 1e9])
+    bad = [False, True, True, True, True, True]
     assert_allclose(np.isnan(lineshape.voigt(0.0, gaussian, lorentzian)), bad)
     with jax.enable_x64(True):
         slope = jax.grad(lambda width: jnp.nansum(lineshape.voigt(0.0, width, jnp.asarray(lorentzian))))
@@ -174,7 +175,7 @@ def test_voigt_in_float32():
 
 
 def test_integers_and_shapes():
-    assert lineshape.voigt(np.zeros((4, 1)), 2, np.ones(3)).shape == (4, 3)
+    assert np.shape(lineshape.voigt(np.zeros((4, 1)), 2, np.ones(3))) == (4, 3)
     assert jax.jit(lineshape.voigt)(np.zeros((4, 1), np.float32), 2, np.ones(3, np.float32)).shape == (4, 3)
     assert isinstance(lineshape.voigt(0, 2, 1), float)
 

@@ -1,12 +1,19 @@
 """Fields: the light that drives radiative transitions."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jaxrate.model.processes import Process, Radiative, labels
-from jaxrate.model.quantities import Parameter, Quantity, parameter
-from jaxrate.units import to_frequency, to_width
+from jaxrate.model.quantities import (
+    ANY_FREQUENCY,
+    Parameter,
+    Quantity,
+    is_rule,
+    light_frequency,
+    parameter,
+    width_parameter,
+)
 
 if TYPE_CHECKING:
     from jaxrate.model.model import Model
@@ -28,7 +35,7 @@ class Beam(Process):
         ValueError: both `frequency` and `wavelength`, a negative intensity, no line named.
     """
 
-    drives: str | tuple[str, ...]
+    drives: str | Sequence[str]
     intensity: Quantity
     frequency: Quantity | None = None
     wavelength: str | float | None = None
@@ -37,45 +44,37 @@ class Beam(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _tuple_field(self, "drives")
-        if self.frequency is not None and self.wavelength is not None:
-            raise ValueError(f"`{self.label}`: state `frequency` or `wavelength`, not both.")
-        parameter(f"{self.label}.intensity", self.intensity, "W m^-2")
+        _settle_lines(self, "drives")
+        self._read(ANY_FREQUENCY if self._stated is None else self._stated)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
-        """`label.intensity` [W m^-2], `label.frequency` [Hz], `label.fwhm` [Hz]."""
-        assert model is not None
-        name, given = f"{self.label}.frequency", self.frequency
-        centre = self._stated_frequency(model) if not callable(given) else float("nan")
-        number = None if callable(self.fwhm) else _beam_width(self, centre)
+        """`label.intensity` [W m^-2], `label.frequency` [Hz], `label.fwhm` [Hz]; none without a model."""
+        return [] if model is None else self._read(self._centre(model) if self._stated is None else self._stated)
+
+    def _read(self, frequency: Any) -> list[Parameter]:
+        centre = float("nan") if is_rule(frequency) else frequency
         return [
             parameter(f"{self.label}.intensity", self.intensity, "W m^-2", source=self.source),
-            parameter(name, given if callable(given) else centre, "Hz", "positive", self.source),
-            parameter(f"{self.label}.fwhm", self.fwhm, "Hz", source=self.source, si=number),
+            parameter(f"{self.label}.frequency", frequency, "Hz", "positive", self.source),
+            width_parameter(f"{self.label}.fwhm", self.fwhm, centre, "nonnegative", self.source),
         ]
 
-    def _stated_frequency(self, model: "Model") -> float:
-        if self.frequency is not None:
-            return to_frequency(self.frequency, f"{self.label}.frequency")
-        if self.wavelength is not None:
-            return to_frequency(_as_wavelength(self.wavelength), f"{self.label}.wavelength")
-        centres = {model.line_frequency(model.radiative(line, self.label)) for line in self.drives}
+    @property
+    def _stated(self) -> Any:
+        """Its frequency as a number in Hz, an expression or a function; None where that of its line is meant."""
+        if is_rule(self.frequency) and self.wavelength is None:
+            return self.frequency
+        return light_frequency(self.label, self.frequency, self.wavelength)
+
+    def _centre(self, model: "Model") -> float:
+        centres = {model.line_frequency(model.radiative(line, self.label)) for line in driven_lines(self)}
         if len(centres) != 1:
             raise ValueError(f"`{self.label}` drives lines of different frequency: state `frequency` or `wavelength`.")
         return centres.pop()
 
 
-def _beam_width(beam: Beam, centre: float) -> float:
-    return 0.0 if beam.fwhm == 0 else to_width(beam.fwhm, f"{beam.label}.fwhm", centre)
-
-
-def _as_wavelength(given: str | float) -> str:
-    return given if isinstance(given, str) else f"{given!r} m"
-
-
-def _tuple_field(process: Process, name: str) -> None:
-    given: str | Iterable[str] = getattr(process, name)
-    object.__setattr__(process, name, labels(process.label, given, name))
+def _settle_lines(field: Process, name: str) -> None:
+    object.__setattr__(field, name, labels(field.label, getattr(field, name), name))
 
 
 @dataclass(frozen=True)
@@ -90,14 +89,14 @@ class Blackbody(Process):
         source: Where the numbers come from.
     """
 
-    drives: str | tuple[str, ...]
+    drives: str | Sequence[str]
     temperature: Quantity
     dilution: Quantity = 1.0
     source: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _tuple_field(self, "drives")
+        _settle_lines(self, "drives")
         self.parameters(None)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
@@ -126,7 +125,7 @@ class Cavity(Process):
         source: Where the numbers come from.
     """
 
-    couples: str | tuple[str, ...]
+    couples: str | Sequence[str]
     photon_lifetime: Quantity
     mode_volume: Quantity
     overlap: Quantity = 1.0
@@ -136,11 +135,11 @@ class Cavity(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _tuple_field(self, "couples")
+        _settle_lines(self, "couples")
         self.parameters(None)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
-        """`label.photon_lifetime` [s], `label.mode_volume` [m^3], `label.overlap`, `label.num_modes`, `label.temperature` [K]."""
+        """`label.photon_lifetime` [s], `.mode_volume` [m^3], `.overlap`, `.num_modes`, `.temperature` [K]."""
         label, source = self.label, self.source
         return [
             parameter(f"{label}.photon_lifetime", self.photon_lifetime, "s", "positive", source),
@@ -152,9 +151,8 @@ class Cavity(Process):
 
 
 def driven_lines(field: Process) -> tuple[str, ...]:
-    """Labels of the lines that a field drives or couples to."""
-    given = getattr(field, "drives", None) or getattr(field, "couples", ())
-    return (given,) if isinstance(given, str) else tuple(given)
+    """Labels of the lines that a field drives or couples to; none for any other process."""
+    return getattr(field, "drives", getattr(field, "couples", ()))
 
 
 def is_saturating(field: Process, line: Radiative) -> bool:

@@ -1,8 +1,9 @@
 """Model files: TOML with the names and the strings that people type. The round trip is exact."""
 
+import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,16 @@ import tomli_w
 from jaxrate.expr import Expr
 from jaxrate.model import fields as light
 from jaxrate.model import lineshapes, processes
+from jaxrate.model.expected import Expected
 from jaxrate.model.levels import Level
-from jaxrate.model.model import Expected, Model
-from jaxrate.model.processes import Process, check_keys
-from jaxrate.names import unknown
+from jaxrate.model.model import Model
+from jaxrate.names import shown, unknown
 
-PROCESSES = {
-    cls.__name__: cls
-    for cls in (
-        processes.Radiative,
-        processes.Decay,
-        processes.Pump,
-        processes.Collision,
-        processes.EnergyTransfer,
-        light.Beam,
-        light.Blackbody,
-        light.Cavity,
-    )
-}
+_PROCESSES = (
+    *(processes.Radiative, processes.Decay, processes.Pump, processes.Collision, processes.EnergyTransfer),
+    *(light.Beam, light.Blackbody, light.Cavity),
+)
+PROCESSES = {cls.__name__: cls for cls in _PROCESSES}
 LINESHAPES = {
     cls.__name__: cls for cls in (lineshapes.Lorentzian, lineshapes.Gaussian, lineshapes.Doppler, lineshapes.Voigt)
 }
@@ -54,12 +47,9 @@ def load_model(path: str | Path) -> Model:
         ModelFileError: bad syntax (the line is shown), an unknown key (the nearest is named), a wrong type, or
             anything that the statement itself refuses.
     """
-    text = Path(path).read_text(encoding="utf-8")
     try:
-        return from_toml(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelFileError(f"{path}: {error}{_line_shown(text, error)}") from None
-    except (ValueError, TypeError, KeyError) as error:
+        return from_toml(Path(path).read_bytes().decode("utf-8-sig"))
+    except ValueError as error:
         raise ModelFileError(f"{path}: {error}") from error
 
 
@@ -69,10 +59,9 @@ def media(name: str) -> Model:
     Raises:
         ValueError: there is none of that name (the nearest is named).
     """
-    path = MEDIA / f"{name}.toml"
     if name not in list_media():
         raise ValueError(unknown("medium that ships with jaxrate", name, list_media()))
-    return load_model(path)
+    return load_model(MEDIA / f"{name}.toml")
 
 
 def list_media() -> list[str]:
@@ -80,103 +69,139 @@ def list_media() -> list[str]:
     return sorted(path.stem for path in MEDIA.glob("*.toml"))
 
 
-def _line_shown(text: str, error: tomllib.TOMLDecodeError) -> str:
-    number = getattr(error, "lineno", None) or _line_in(str(error))
-    lines = text.splitlines()
-    return f"\n  line {number}: {lines[number - 1]}" if number and number <= len(lines) else ""
-
-
-def _line_in(message: str) -> int | None:
-    words = message.replace(",", " ").split()
-    return int(words[words.index("line") + 1]) if "line" in words else None
-
-
 def from_toml(text: str) -> Model:
-    """Read a model from TOML text."""
-    table = tomllib.loads(text)
-    for key in table:
-        if key not in MODEL_KEYS:
-            raise ValueError(unknown("key", key, MODEL_KEYS, "a model"))
+    """Read a model from TOML text.
+
+    Raises:
+        ModelFileError: as `load_model`.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelFileError(f"{error}{_line_shown(text, str(error))}") from None
+    return _model(table)
+
+
+def _line_shown(text: str, message: str) -> str:
+    """The line that a message of the TOML reader is about; the last one where it met the end too early."""
+    lines, place = text.splitlines() or [""], re.search(r"line (\d+), column (\d+)", message)
+    number = min(int(place[1]), len(lines)) if place else len(lines)
+    caret = f"\n{' ' * (len(f'  line {number}: ') + int(place[2]) - 1)}^" if place else ""
+    return f"\n  line {number}: {lines[number - 1]}{caret}"
+
+
+def _model(table: dict) -> Model:
+    _check_keys(MODEL_KEYS, table, "a model")
     if not table.get("levels"):
-        raise ValueError("A model must have levels: [[levels]] tables with `name`, `energy` and `g`.")
+        raise ModelFileError("A model must have levels: [[levels]] tables with `name`, `energy` and `g`.")
+    given: dict[str, Any] = {key: table[key] for key in ("name", "source") if key in table}
+    given |= {key: _quantity(table[key], key) for key in ("density", "temperature") if key in table}
+    if isinstance(given.get("density"), dict):
+        given["density"] = {species: _quantity(v, f"density.{species}") for species, v in given["density"].items()}
     return Model(
-        levels=_each(table, "levels", _level),
+        levels=_each(table, "levels", Level),
         processes=_each(table, "processes", _process),
-        density=table.get("density"),
-        temperature=_value(table.get("temperature"), "temperature"),
-        parameters={k: _value(v, k) for k, v in _table(table.get("parameters", {}), "parameters").items()},
-        name=_text(table, "name"),
-        source=_text(table, "source"),
-        expected=_each(table, "expected", lambda t, w: _build(Expected, t, w)),
+        expected=_each(table, "expected", Expected),
+        parameters=_dotted(_table(table.get("parameters", {}), "parameters")),
+        **given,
     )
 
 
-def _text(table: dict, key: str) -> str:
-    value = table.get(key, "")
-    if not isinstance(value, str):
-        raise ValueError(f"`{key}` must be text, but {value!r} was given.")
-    return value
+def _each(table: dict, key: str, read: type | Callable[[dict, str], Any]) -> list[Any]:
+    """Read each [[key]] table."""
+    rows = table.get(key, [])
+    if not isinstance(rows, list):
+        raise ModelFileError(f"`{key}` must be a list of tables, [[{key}]], but {shown(rows)} was given.")
+    found = []
+    for number, row in enumerate(rows, 1):
+        where = _title(_table(row, f"[[{key}]] number {number}"), key, number)
+        found.append(_build(read, row, where) if isinstance(read, type) else read(row, where))
+    return found
+
+
+def _title(row: dict, key: str, number: int) -> str:
+    name = row.get("label") or row.get("name")
+    return f"[[{key}]] number {number}" + (f", `{name}`" if isinstance(name, str) else "")
 
 
 def _table(value: Any, where: str) -> dict:
     if not isinstance(value, dict):
-        raise ValueError(f"`{where}` must be a table, but {value!r} was given.")
+        raise ModelFileError(f"{where} must be a table, but {shown(value)} was given.")
     return value
 
 
-def _each(table: dict, key: str, read: Callable[[dict, str], Any]) -> list:
-    rows = table.get(key, [])
-    if not isinstance(rows, list):
-        raise ValueError(f"`{key}` must be a list of tables, [[{key}]], but {rows!r} was given.")
-    return [read(_table(row, f"{key} {i}"), _title(row, key, i)) for i, row in enumerate(rows, 1)]
+def _process(table: dict, where: str) -> processes.Process:
+    return _of_kind(PROCESSES, table, where, "process", _FIELDS)
 
 
-def _title(row: Any, key: str, number: int) -> str:
-    name = row.get("label") or row.get("name") if isinstance(row, dict) else None
-    return f"{key} {number} (`{name}`)" if name else f"{key} {number}"
-
-
-def _level(table: dict, where: str) -> Level:
-    return _build(Level, {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}, where)
-
-
-def _process(table: dict, where: str) -> Process:
+def _of_kind(kinds: dict[str, Any], table: dict, where: str, what: str, read: dict[str, Callable]) -> Any:
+    """Build what the table's `kind` names from its other keys."""
     kind = table.get("kind")
-    if kind not in PROCESSES:
-        raise ValueError(f"{where}: " + unknown("kind of process", kind, PROCESSES))
-    rest = {k: _value(v, f"{where}.{k}") for k, v in table.items() if k != "kind"}
-    return _build(PROCESSES[kind], rest, where)
+    if not isinstance(kind, str) or kind not in kinds:
+        wrong = (
+            unknown(f"kind of {what}", kind, kinds)
+            if kind is not None
+            else f"it must have a `kind`: {', '.join(kinds)}."
+        )
+        raise ModelFileError(f"{where}: {wrong}")
+    rest = {key: value for key, value in table.items() if key != "kind"}
+    _check_keys([field.name for field in fields(kinds[kind])], rest, f"{where} ({kind})")
+    values = {key: read.get(key, _quantity)(value, f"{where}, {key}") for key, value in rest.items()}
+    return _build(kinds[kind], values, where)
 
 
-def _value(value: Any, where: str) -> Any:
-    """A number or text as it is; {expr = ...}, {kind = lineshape} and {at = ...} as what they state."""
-    if isinstance(value, list):
-        return tuple(value)
+def _lineshape(value: Any, where: str) -> lineshapes.Lineshape:
+    example = '{kind = "Lorentzian", fwhm = "120 GHz"}'
     if not isinstance(value, dict):
-        return value
-    if set(value) == {"expr"}:
-        return Expr(value["expr"])
-    if "at" in value:
-        return _build(lineshapes.Spectrum, value, where)
-    kind = value.get("kind")
-    if kind not in LINESHAPES:
-        raise ValueError(f"{where}: " + unknown("kind of lineshape", kind, LINESHAPES))
-    return _build(LINESHAPES[kind], {k: _value(v, f"{where}.{k}") for k, v in value.items() if k != "kind"}, where)
+        raise ModelFileError(f"{where} must be a table such as {example}, but {shown(value)} was given.")
+    return _of_kind(LINESHAPES, value, where, "lineshape", {})
+
+
+def _spectrum(value: Any, where: str) -> lineshapes.Spectrum:
+    return _build(lineshapes.Spectrum, _table(value, where), where)
+
+
+_FIELDS = {"lineshape": _lineshape, "emission": _spectrum, "absorption": _spectrum}
+"""How the values of a process are read that are not plain numbers or text."""
+
+
+def _quantity(value: Any, where: str) -> Any:
+    """A number or text as it is, {expr = "..."} as an expression."""
+    if isinstance(value, dict) and set(value) == {"expr"}:
+        try:
+            return Expr(value["expr"])
+        except ValueError as error:
+            raise ModelFileError(f"{where}: {error}") from error
+    if isinstance(value, dict) and where != "density":
+        raise ModelFileError(f'{where} must be a number, text or {{expr = "..."}}, but {shown(value)} was given.')
+    return value
+
+
+def _dotted(table: dict, before: str = "") -> dict[str, Any]:
+    """Parameters by their dotted name: TOML reads `wall.rate = 1` as a table `wall`."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        nested = isinstance(value, dict) and set(value) != {"expr"}
+        found |= _dotted(value, f"{before}{key}.") if nested else {before + key: _quantity(value, before + key)}
+    return found
+
+
+def _check_keys(known: Any, given: dict, where: str) -> None:
+    for key in given:
+        if key not in known:
+            raise ModelFileError(unknown("key", key, known, where))
 
 
 def _build(cls: type, table: dict, where: str) -> Any:
-    check_keys(cls, table, where)
-    missing = [f.name for f in fields(cls) if _required(f) and f.name not in table]
-    if missing:
-        raise ValueError(f"{where}: {', '.join(f'`{m}`' for m in missing)} must be given.")
+    stated = fields(cls)
+    _check_keys([field.name for field in stated], table, where)
+    required = [field.name for field in stated if field.default is MISSING and field.default_factory is MISSING]
+    if missing := [f"`{name}`" for name in required if name not in table]:
+        raise ModelFileError(f"{where}: {', '.join(missing)} must be given.")
     try:
         return cls(**table)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _required(field: Field) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
+    except ValueError as error:
+        raise ModelFileError(f"{where}: {error}") from error
 
 
 def to_toml(model: Model) -> str:
@@ -185,23 +210,37 @@ def to_toml(model: Model) -> str:
     Raises:
         ValueError: a rate is a Python function, which no file can hold (it is named).
     """
+    return tomli_w.dumps(as_table(model))
+
+
+def as_table(model: Model) -> dict[str, Any]:
+    """A model as the table that its file holds: text, numbers, lists and tables.
+
+    Raises:
+        ValueError: as `to_toml`.
+    """
+    density, parameters = model.density, dict(model.parameters_)
     table = {
         "name": model.name,
         "source": model.source,
-        "density": dict(model.density) if isinstance(model.density, tuple) else model.density,
+        "density": _by_name(dict(density), "density.") if isinstance(density, tuple) else _plain(density, "density"),
         "temperature": _plain(model.temperature, "temperature"),
-        "parameters": {k: _plain(v, k) for k, v in model.parameters_},
+        "parameters": _by_name(parameters, ""),
         "levels": [_stated(level, level.name) for level in model.levels],
         "processes": [{"kind": p.kind, **_stated(p, p.label)} for p in model.processes],
-        "expected": [_stated(e, e.quantity) for e in model.expected],
+        "expected": [_stated(e, e.title) for e in model.expected],
     }
-    return tomli_w.dumps({k: v for k, v in table.items() if v not in (None, "", {}, [])}, multiline_strings=False)
+    return {key: value for key, value in table.items() if value not in (None, "", {}, [])}
 
 
-def _stated(thing: Any, where: str) -> dict:
+def _by_name(values: dict, before: str) -> dict[str, Any]:
+    return {name: _plain(value, before + name) for name, value in values.items()}
+
+
+def _stated(thing: Any, where: str) -> dict[str, Any]:
     """The fields that differ from their default."""
-    values = {f.name: (getattr(thing, f.name), f.default) for f in fields(thing)}
-    return {k: _plain(v, f"{where}.{k}") for k, (v, default) in values.items() if v is not default and v != default}
+    values = {f.name: getattr(thing, f.name) for f in fields(thing) if getattr(thing, f.name) != f.default}
+    return {name: _plain(value, f"{where}.{name}") for name, value in values.items()}
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -213,7 +252,7 @@ def _plain(value: Any, where: str) -> Any:
         case lineshapes.Lineshape():
             return {"kind": type(value).__name__, **_stated(value, where)}
         case tuple():
-            return list(value)
+            return value[0] if len(value) == 1 and where.endswith((".drives", ".couples")) else list(value)
     if callable(value):
         raise ValueError(f"`{where}` is a Python function, which a file cannot hold: state it with jr.expr(...).")
     return value

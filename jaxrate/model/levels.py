@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
 
+import numpy as np
+
+from jaxrate.model.quantities import check_name, settle
+from jaxrate.names import shown
 from jaxrate.units import to_energy
 
 
@@ -27,14 +33,18 @@ class Level:
     energy: str | float | None = None
     g: float = 1
     species: str | None = None
-    stark: tuple[str | float, ...] = ()
+    stark: Sequence[str | float] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip() or " -> " in self.name or " + " in self.name:
-            raise ValueError(f"A level's name must be text without ' -> ' and ' + ', but {self.name!r} was given.")
-        if isinstance(self.g, bool) or not isinstance(self.g, int | float) or not 0 < self.g < float("inf"):
-            raise ValueError(f"Level `{self.name}`: the degeneracy `g` must be positive, but {self.g!r} was given.")
+        check_name("A level's name", self.name, (" -> ", " + "))
+        if self.species is not None:
+            check_name(f"The species of level `{self.name}`", self.species, (" -> ", " + ", ":"))
+        settle(self, f"level {self.name}", lists=("stark",))
+        if isinstance(self.g, bool) or not isinstance(self.g, int | float) or not (self.g > 0 and isfinite(self.g)):
+            raise ValueError(
+                f"Level `{self.name}`: the degeneracy `g` must be a positive number, but {shown(self.g)} was given."
+            )
         _check_stark(self, self.stark)
 
     @property
@@ -42,26 +52,25 @@ class Level:
         """Its name, with the species in front where there is one: "Yb:2F5/2"."""
         return f"{self.species}:{self.name}" if self.species else self.name
 
-    @property
+    @cached_property
     def joules(self) -> float | None:
         """Energy of the lowest sublevel [J], or None where none was stated."""
-        return None if self.energy is None else to_energy(self.energy, f"energy of level {self.name}")
+        return None if self.energy is None else float(to_energy(self.energy, f"energy of level {self.name}"))
 
-    @property
+    @cached_property
     def sublevels(self) -> tuple[tuple[float, float], ...]:
         """(energy above the lowest [J], degeneracy) of each sublevel; one of them where none were stated."""
-        offsets = [to_energy(s, f"stark of level {self.name}") for s in self.stark] or [0.0]
+        offsets = [float(to_energy(s, f"stark of level {self.name}")) for s in self.stark] or [0.0]
         return tuple((offset, self.g / len(offsets)) for offset in offsets)
 
 
-def _check_stark(level: Level, stark: Sequence[str | float]) -> None:
-    if isinstance(stark, str):
-        raise ValueError(f"Level `{level.name}`: `stark` must be a list of energies, but {stark!r} was given.")
-    object.__setattr__(level, "stark", tuple(stark))
+def _check_stark(level: Level, stark: object) -> None:
+    if not isinstance(stark, list | tuple | np.ndarray) or np.ndim(stark) != 1:
+        raise ValueError(f"Level `{level.name}`: `stark` must be a list of energies, but {shown(stark)} was given.")
+    object.__setattr__(level, "stark", tuple(stark.tolist() if isinstance(stark, np.ndarray) else stark))
     _ = level.joules
-    offsets = [offset for offset, _ in level.sublevels]
-    if min(offsets) != 0:
+    if min(offset for offset, _ in level.sublevels) != 0:
         raise ValueError(
-            f"Level `{level.name}`: `stark` must hold energies above the lowest sublevel, so start with 0, "
-            f"but {list(stark)} was given."
+            f"Level `{level.name}`: `stark` must hold energies above the lowest sublevel, so the smallest is 0, "
+            f"but {shown(list(stark))} was given."
         )

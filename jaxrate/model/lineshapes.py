@@ -1,23 +1,36 @@
 """Lineshapes and measured spectra, as stated."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from jaxrate import physics
-from jaxrate.constants import c
-from jaxrate.model.quantities import Parameter, Quantity, parameter
+from jaxrate.model.quantities import ANY_FREQUENCY, Parameter, Quantity, check_text, parameter, settle, width_parameter
+from jaxrate.names import shown
+from jaxrate.physics import spectrum
 from jaxrate.physics.lineshape import doppler_fwhm, peak_gaussian, peak_lorentzian, peak_voigt
-from jaxrate.units import to_frequency, to_si, to_width
+from jaxrate.units import to_frequency, to_si
 
 
 class Lineshape(ABC):
-    """Normalised profile g of a line. A homogeneous one saturates as a whole, an inhomogeneous one burns holes."""
+    """Normalised profile g of a line. A homogeneous one saturates as a whole, an inhomogeneous one burns holes.
+
+    Attributes:
+        shape: Its name where it is computed.
+        homogeneous: Whether all atoms have the same line.
+        thermal: Whether its width follows from the model's `temperature`.
+    """
 
     shape: str
-    homogeneous: bool
+    homogeneous: bool = False
+    thermal: bool = False
+
+    def __post_init__(self) -> None:
+        settle(self, type(self).__name__)
+        self.parameters(type(self).__name__, ANY_FREQUENCY)
 
     @abstractmethod
     def parameters(self, label: str, frequency: float, source: str = "") -> list[Parameter]:
@@ -26,11 +39,6 @@ class Lineshape(ABC):
     @abstractmethod
     def peak(self, values: dict[str, float], label: str) -> float:
         """g at line centre [s], from parameter values."""
-
-
-def _width(name: str, given: Quantity, frequency: float, source: str) -> Parameter:
-    number = None if callable(given) else to_width(given, name, frequency)
-    return parameter(name, given, "Hz", "positive", source, si=number)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Lorentzian(Lineshape):
     homogeneous = True
 
     def parameters(self, label: str, frequency: float, source: str = "") -> list[Parameter]:
-        return [_width(f"{label}.fwhm", self.fwhm, frequency, source)]
+        return [width_parameter(f"{label}.fwhm", self.fwhm, frequency, source=source)]
 
     def peak(self, values: dict[str, float], label: str) -> float:
         return float(peak_lorentzian(values[f"{label}.fwhm"]))
@@ -54,7 +62,9 @@ class Lorentzian(Lineshape):
 
 @dataclass(frozen=True)
 class Gaussian(Lineshape):
-    r"""Gaussian line, inhomogeneous: $g(\nu) = \frac{2}{\Delta}\sqrt{\frac{\ln 2}{\pi}}\,e^{-4\ln2\,(\nu-\nu_0)^2/\Delta^2}$.
+    r"""Gaussian line, inhomogeneous.
+
+    $g(\nu) = \frac{2}{\Delta}\sqrt{\frac{\ln 2}{\pi}}\,e^{-4\ln2\,(\nu-\nu_0)^2/\Delta^2}$
 
     Args:
         fwhm: Full width at half maximum.
@@ -62,10 +72,9 @@ class Gaussian(Lineshape):
 
     fwhm: Quantity
     shape = "gaussian"
-    homogeneous = False
 
     def parameters(self, label: str, frequency: float, source: str = "") -> list[Parameter]:
-        return [_width(f"{label}.fwhm", self.fwhm, frequency, source)]
+        return [width_parameter(f"{label}.fwhm", self.fwhm, frequency, source=source)]
 
     def peak(self, values: dict[str, float], label: str) -> float:
         return float(peak_gaussian(values[f"{label}.fwhm"]))
@@ -81,14 +90,13 @@ class Doppler(Lineshape):
 
     mass: Quantity
     shape = "doppler"
-    homogeneous = False
+    thermal = True
 
     def parameters(self, label: str, frequency: float, source: str = "") -> list[Parameter]:
         return [parameter(f"{label}.mass", self.mass, "kg", "positive", source)]
 
     def peak(self, values: dict[str, float], label: str) -> float:
-        width = doppler_fwhm(values[f"{label}.frequency"], values["temperature"], values[f"{label}.mass"])
-        return float(peak_gaussian(width))
+        return float(peak_gaussian(_doppler_width(values, label)))
 
 
 @dataclass(frozen=True)
@@ -107,32 +115,36 @@ class Voigt(Lineshape):
     fwhm_lorentzian: Quantity
     fwhm_gaussian: Quantity | None = None
     mass: Quantity | None = None
-    homogeneous = False
 
     def __post_init__(self) -> None:
         if (self.fwhm_gaussian is None) == (self.mass is None):
             raise ValueError("A Voigt line must have either `fwhm_gaussian` or `mass` beside `fwhm_lorentzian`.")
+        super().__post_init__()
 
     @property
-    def shape(self) -> str:  # type: ignore[override]
-        return "voigt" if self.mass is None else "voigt-doppler"
+    def thermal(self) -> bool:
+        return self.mass is not None
+
+    @property
+    def shape(self) -> str:
+        return "voigt-doppler" if self.thermal else "voigt"
 
     def parameters(self, label: str, frequency: float, source: str = "") -> list[Parameter]:
-        lorentzian = _width(f"{label}.fwhm_lorentzian", self.fwhm_lorentzian, frequency, source)
-        if self.mass is not None:
+        lorentzian = width_parameter(f"{label}.fwhm_lorentzian", self.fwhm_lorentzian, frequency, source=source)
+        if self.thermal:
             return [lorentzian, parameter(f"{label}.mass", self.mass, "kg", "positive", source)]
-        assert self.fwhm_gaussian is not None
-        return [lorentzian, _width(f"{label}.fwhm_gaussian", self.fwhm_gaussian, frequency, source)]
+        return [lorentzian, width_parameter(f"{label}.fwhm_gaussian", self.fwhm_gaussian, frequency, source=source)]
 
     def peak(self, values: dict[str, float], label: str) -> float:
-        if self.mass is not None:
-            width = doppler_fwhm(values[f"{label}.frequency"], values["temperature"], values[f"{label}.mass"])
-        else:
-            width = values[f"{label}.fwhm_gaussian"]
-        return float(peak_voigt(width, values[f"{label}.fwhm_lorentzian"]))
+        gaussian = _doppler_width(values, label) if self.thermal else values[f"{label}.fwhm_gaussian"]
+        return float(peak_voigt(gaussian, values[f"{label}.fwhm_lorentzian"]))
 
 
-@dataclass(frozen=True)
+def _doppler_width(values: dict[str, float], label: str) -> float:
+    return float(doppler_fwhm(values[f"{label}.frequency"], values["temperature"], values[f"{label}.mass"]))
+
+
+@dataclass(frozen=True, repr=False)
 class Spectrum:
     """A measured cross-section spectrum, linear in frequency between its points and zero outside.
 
@@ -146,26 +158,53 @@ class Spectrum:
         ValueError: lengths differ, points repeat, a value is negative or not finite, a unit has the wrong kind.
     """
 
-    at: tuple[float, ...]
-    cross_section: tuple[float, ...]
-    units: tuple[str, str] = ("m", "m^2")
+    at: Sequence[float]
+    cross_section: Sequence[float]
+    units: Sequence[str] = ("m", "m^2")
     source: str = ""
 
     def __post_init__(self) -> None:
+        check_text("source of a spectrum", self.source)
         for name in ("at", "cross_section"):
-            values = tuple(float(v) for v in np.ravel(getattr(self, name)))
-            object.__setattr__(self, name, values)
+            object.__setattr__(self, name, _column(getattr(self, name), name))
+        if not isinstance(self.units, list | tuple) or [type(unit) for unit in self.units] != [str, str]:
+            raise ValueError(
+                "`units` of a spectrum must be two, of `at` and of `cross_section`, such as ('nm', 'cm^2'), "
+                f"but {shown(self.units)} was given."
+            )
         object.__setattr__(self, "units", tuple(self.units))
+        if len(self.at) != len(self.cross_section):
+            raise ValueError(
+                "A spectrum must have one cross-section for each point, "
+                f"but {len(self.at)} points and {len(self.cross_section)} cross-sections were given."
+            )
         _ = self.si
 
     @cached_property
-    def si(self) -> physics.spectrum.Spectrum:
+    def si(self) -> spectrum.Spectrum:
         """The table in SI units, by increasing frequency."""
         at, unit = np.array(self.at), self.units[0]
-        frequency = c / (at * _metres(unit)) if _metres(unit) else at * to_frequency(f"1 {unit}", "at")
         sigma = np.array(self.cross_section) * to_si(f"1 {self.units[1]}", "m^2", "cross_section")
+        if metres := _metres(unit):
+            order = np.argsort(-at)
+            return spectrum.Spectrum.from_wavelength(metres * at[order], sigma[order])
+        frequency = at * to_frequency(f"1 {unit}", "at")
         order = np.argsort(frequency)
-        return physics.spectrum.Spectrum(tuple(frequency[order].tolist()), tuple(sigma[order].tolist()))
+        return spectrum.Spectrum(tuple(frequency[order].tolist()), tuple(sigma[order].tolist()))
+
+    def __repr__(self) -> str:
+        first, last = self.at[0], self.at[-1]
+        return f"Spectrum({len(self.at)} points, {first:g} to {last:g} {self.units[0]}, in {self.units[1]})"
+
+
+def _column(given: Any, name: str) -> tuple[float, ...]:
+    try:
+        column = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        column = np.array(0.0)
+    if column.ndim != 1 or isinstance(given, str):
+        raise ValueError(f"`{name}` of a spectrum must be a list of numbers, but {shown(given)} was given.")
+    return tuple(column.tolist())
 
 
 def _metres(unit: str) -> float:

@@ -1,32 +1,45 @@
 """Processes: what moves population from level to level. Each is stated as `label, "a -> b", rate`."""
 
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from jaxrate.model.lineshapes import Lineshape, Spectrum
-from jaxrate.model.quantities import Parameter, Quantity, parameter
-from jaxrate.names import unknown
+from jaxrate.model.quantities import Parameter, Quantity, check_name, light_frequency, parameter, settle, several
+from jaxrate.model.strength import STRENGTHS, check_strength, radiative_parameters
+from jaxrate.names import shown
 
 if TYPE_CHECKING:
     from jaxrate.model.model import Model
 
-STRENGTHS = ("B", "A", "lifetime", "cross_section", "oscillator_strength", "line_strength", "dipole")
-
 
 @dataclass(frozen=True)
-class Process:
-    """What every process has: a label, unique within its model, and a source for its numbers."""
+class Process(ABC):
+    """What every process has: a label, unique within its model, and parameters named after it."""
 
     label: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.label, str) or not self.label.strip() or "`" in self.label:
-            raise ValueError(f"A process must have a label without backquotes, but {self.label!r} was given.")
+        check_name(f"The label of a {self.kind}", self.label)
+        settle(self, self.label, lists=("drives", "couples"))
+
+    @abstractmethod
+    def parameters(self, model: "Model | None") -> list[Parameter]:
+        """Its named parameters; without a model those that can be read by themselves."""
 
     @property
     def kind(self) -> str:
+        """What it is: "Decay", "Beam" ..."""
         return type(self).__name__
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Levels on the left and on the right of its reaction; none for light."""
+        reaction = getattr(self, "reaction", None)
+        return ((), ()) if reaction is None else sides(self.label, reaction)
 
 
 def sides(label: str, reaction: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -34,7 +47,7 @@ def sides(label: str, reaction: object) -> tuple[tuple[str, ...], tuple[str, ...
     if not isinstance(reaction, str) or reaction.count(" -> ") != 1:
         raise ValueError(
             f"`{label}`: a reaction must be written 'upper -> lower' with spaces around the arrow, "
-            f"but {reaction!r} was given."
+            f"but {shown(reaction)} was given."
         )
     left, right = (tuple(part.strip() for part in side.split(" + ")) for side in reaction.split(" -> "))
     if not all(left + right):
@@ -42,8 +55,7 @@ def sides(label: str, reaction: object) -> tuple[tuple[str, ...], tuple[str, ...
     return left, right
 
 
-def one_to_one(label: str, reaction: object) -> tuple[str, str]:
-    """The two levels of "a -> b"."""
+def _check_one_to_one(label: str, reaction: object) -> None:
     left, right = sides(label, reaction)
     if len(left) != 1 or len(right) != 1:
         raise ValueError(
@@ -52,7 +64,6 @@ def one_to_one(label: str, reaction: object) -> tuple[str, str]:
         )
     if left == right:
         raise ValueError(f"`{label}`: {reaction!r} leads from a level to itself.")
-    return left[0], right[0]
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class _OneWay(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_to_one(self.label, self.reaction)
+        _check_one_to_one(self.label, self.reaction)
         self.parameters(None)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
@@ -92,16 +103,8 @@ class Decay(_OneWay):
 class Pump(_OneWay):
     r"""A pump that moves population at a stated rate, one way: $\dot n_u = +R\,n_l$.
 
-    Pump light that also stimulates emission is a `Beam` on a `Radiative` line.
-
-    Args:
-        label: Its name; the parameter is `label.rate`.
-        reaction: "ground -> pump level".
-        rate: "100 s^-1", a bare number in s^-1, or `jr.expr(...)`.
-        source: Where the number comes from.
-
-    Raises:
-        ValueError: the reaction or the rate cannot be read, or the rate is negative.
+    Pump light that also stimulates emission is a `Beam` on a `Radiative` line. Arguments and errors as of a `Decay`,
+    with the reaction "ground -> pump level".
     """
 
 
@@ -131,7 +134,7 @@ class Collision(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_to_one(self.label, self.reaction)
+        _check_one_to_one(self.label, self.reaction)
         by_rate = self.rate is not None and self.coefficient is None and self.partner_density is None
         by_coefficient = self.rate is None and self.coefficient is not None and self.partner_density is not None
         if not by_rate and not by_coefficient:
@@ -144,7 +147,6 @@ class Collision(Process):
         """`label.rate` [s^-1], or `label.coefficient` [m^3 s^-1] and `label.partner_density` [m^-3]."""
         if self.rate is not None:
             return [parameter(f"{self.label}.rate", self.rate, "s^-1", source=self.source)]
-        assert self.coefficient is not None and self.partner_density is not None
         return [
             parameter(f"{self.label}.coefficient", self.coefficient, "m^3 s^-1", source=self.source),
             parameter(f"{self.label}.partner_density", self.partner_density, "m^-3", source=self.source),
@@ -178,6 +180,8 @@ class EnergyTransfer(Process):
             raise ValueError(
                 f"`{self.label}`: an EnergyTransfer must read 'a + b -> c + d', but {self.reaction!r} was given."
             )
+        if Counter(left) == Counter(right):
+            raise ValueError(f"`{self.label}`: {self.reaction!r} changes nothing.")
         self.parameters(None)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
@@ -200,9 +204,10 @@ class Radiative(Process):
         A: Einstein A21 in the medium [s^-1]. Beside a spectrum it sets `label.spontaneous_factor`.
         lifetime: 1/A21 of this line alone [s].
         cross_section: Stimulated-emission cross-section at line centre [m^2]; needs a lineshape.
-        oscillator_strength: Absorption oscillator strength f12 (of the atom in vacuum: n does not enter).
-        line_strength: S [C^2 m^2], or [J^2 T^-2] with `multipole="M1"` (vacuum).
-        dipole: Transition dipole moment mu [C m] or [J T^-1], with mu^2 = S/g_upper (vacuum).
+        oscillator_strength: Absorption oscillator strength f12. It, `line_strength` and `dipole` give A by the formula
+            for vacuum; where the field inside a medium changes A, state `A`.
+        line_strength: S [C^2 m^2], or [J^2 T^-2] with `multipole="M1"`.
+        dipole: Transition dipole moment mu [C m] or [J T^-1], with mu^2 = S/g_upper.
         multipole: "E1" or "M1": how `line_strength` and `dipole` are meant.
         emission, absorption: Measured cross-sections, `jr.Spectrum`. One of them alone implies the other by
             McCumber's relation at `temperature`.
@@ -215,7 +220,8 @@ class Radiative(Process):
         source: Where the numbers come from.
 
     Raises:
-        ValueError: none or several strengths, a cross-section without a lineshape, an unreadable reaction.
+        ValueError: none or several strengths, a cross-section without a lineshape, an unreadable reaction, a tie
+            factor that the spectra determine.
 
     Source:
         R. C. Hilborn, Am. J. Phys. 50, 982 (1982) for every conversion between the strengths.
@@ -243,9 +249,10 @@ class Radiative(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_to_one(self.label, self.reaction)
+        _check_one_to_one(self.label, self.reaction)
         _check_choices(self)
-        _check_strength(self)
+        light_frequency(self.label, self.frequency, self.wavelength)
+        check_strength(self)
 
     @property
     def measured(self) -> bool:
@@ -259,62 +266,32 @@ class Radiative(Process):
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
         """`label.B`, `label.frequency`, the lineshape's own, the two tie factors."""
-        from jaxrate.model.strength import radiative_parameters
-
         return [] if model is None else radiative_parameters(self, model)
 
 
 def _check_choices(line: Radiative) -> None:
+    kinds = {"lineshape": Lineshape, "emission": Spectrum, "absorption": Spectrum}
+    wanted = {"lineshape": "jr.Lorentzian, jr.Gaussian, jr.Doppler or jr.Voigt"}
+    for name, kind in kinds.items():
+        given = getattr(line, name)
+        if given is not None and not isinstance(given, kind):
+            expected = wanted.get(name, "a jr.Spectrum(at=..., cross_section=..., units=...)")
+            raise ValueError(f"`{line.label}`: `{name}` must be {expected}, but {shown(given)} was given.")
     if line.multipole not in ("E1", "M1"):
-        raise ValueError(f"`{line.label}`: `multipole` must be 'E1' or 'M1', but {line.multipole!r} was given.")
+        raise ValueError(f"`{line.label}`: `multipole` must be 'E1' or 'M1', but {shown(line.multipole)} was given.")
     if line.mixing not in (None, "fast"):
-        raise ValueError(f"`{line.label}`: `mixing` must be 'fast' or left out, but {line.mixing!r} was given.")
-    if isinstance(line.n, bool) or not isinstance(line.n, int | float) or not 0 < line.n < 100:
-        raise ValueError(f"`{line.label}`: the refractive index `n` must be positive, but {line.n!r} was given.")
-    if line.wavelength is not None and line.frequency is not None:
-        raise ValueError(f"`{line.label}`: state `wavelength` or `frequency`, not both.")
-    if line.lineshape is not None and not isinstance(line.lineshape, Lineshape):
+        raise ValueError(f"`{line.label}`: `mixing` must be 'fast' or left out, but {shown(line.mixing)} was given.")
+    if isinstance(line.n, bool) or not isinstance(line.n, int | float) or not (line.n > 0 and isfinite(line.n)):
         raise ValueError(
-            f"`{line.label}`: `lineshape` must be jr.Lorentzian, jr.Gaussian, jr.Doppler or jr.Voigt, "
-            f"but {line.lineshape!r} was given."
+            f"`{line.label}`: the refractive index `n` must be a positive number, but {shown(line.n)} was given."
         )
-
-
-def _check_strength(line: Radiative) -> None:
-    stated, listed = line.strengths, ", ".join(f"`{s}`" for s in (*STRENGTHS, "emission", "absorption"))
-    if line.measured:
-        if stated not in ((), ("A",)) or line.lineshape is not None:
-            raise ValueError(
-                f"`{line.label}`: a measured spectrum is the strength and the lineshape; only `A` may stand beside "
-                f"it (it sets the spontaneous factor), but {_listed(stated, line.lineshape)} was given too."
-            )
-        return
-    if len(stated) != 1:
-        given = "none was given" if not stated else f"{_listed(stated)} were given"
-        raise ValueError(f"`{line.label}`: a Radiative must have exactly one strength of {listed}, but {given}.")
-    if stated == ("cross_section",) and line.lineshape is None:
-        raise ValueError(
-            f"`{line.label}`: a peak cross-section needs a lineshape to become B, "
-            "for example lineshape=jr.Lorentzian(fwhm='120 GHz')."
-        )
-
-
-def _listed(stated: Iterable[str], lineshape: Lineshape | None = None) -> str:
-    names = [f"`{s}`" for s in stated] + (["`lineshape`"] if lineshape is not None else [])
-    return " and ".join(names)
 
 
 def labels(owner: str, given: str | Iterable[str], what: str) -> tuple[str, ...]:
     """One label or several, as a tuple."""
-    names = (given,) if isinstance(given, str) else tuple(given)
+    names = (given,) if isinstance(given, str) else several(given)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"`{owner}`: `{what}` must name one line or several, but {given!r} was given.")
+        raise ValueError(f"`{owner}`: `{what}` must name one line or several, but {shown(given)} was given.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"`{owner}`: `{what}` names a line twice: {shown(given)}.")
     return names
-
-
-def check_keys(cls: type, given: Iterable[str], where: str) -> None:
-    """Refuse a keyword that the statement does not have, proposing the nearest."""
-    known = [f.name for f in fields(cls)]
-    for key in given:
-        if key not in known:
-            raise ValueError(unknown("key", key, known, where))

@@ -35,8 +35,7 @@ def reverse(form: Any, constants: tuple, values: tuple) -> Real:
 
 def spontaneous_emission(form: Any, constants: tuple, values: tuple) -> Real:
     """A21 of a line [s^-1]."""
-    B, frequency, factor = values
-    return spontaneous(form, constants, B, frequency, factor)
+    return spontaneous(form, constants, values)
 
 
 def emission_elsewhere(form: Any, constants: tuple, values: tuple) -> Real:
@@ -46,7 +45,8 @@ def emission_elsewhere(form: Any, constants: tuple, values: tuple) -> Real:
     """
     size = 3 + len(WIDTHS[form[0]])
     line, factor, cavities = values[:size], values[size], values[size + 1 :]
-    rate = spontaneous(form, constants, line[0], line[1], factor)
+    measured = form[1] is not None and form[1].emission is None
+    rate = spontaneous(form, constants, (*line[:2], factor, *(line[3:] if measured else ())))
     for i in range(0, len(cavities), 3):
         rate = rate - mode_spontaneous(form, constants, (*line, *cavities[i : i + 3]))
     return namespace(rate).maximum(rate, 0.0)

@@ -110,7 +110,7 @@ def _(process: EnergyTransfer, model: Model) -> Iterator[Reaction]:
 def _(process: Radiative, model: Model) -> Iterator[Reaction]:
     line, factor = line_of(process, model), f"{process.label}.spontaneous_factor"
     cavities = [p.label for p in model.processes if isinstance(p, Cavity) and line.label in driven_lines(p)]
-    rate, names = law.spontaneous_emission, (f"{line.label}.B", f"{line.label}.frequency", factor)
+    rate, names = law.spontaneous_emission, line.emission_names
     if cavities:
         modes = (f"{cavity}.{name}" for cavity in cavities for name in ("overlap", "mode_volume", "num_modes"))
         rate, names = law.emission_elsewhere, (*line.names, factor, *modes)

@@ -57,6 +57,12 @@ class Line:
         return (f"{self.label}.B", f"{self.label}.frequency", f"{self.label}.absorption_factor", *own)
 
     @property
+    def emission_names(self) -> tuple[str, ...]:
+        """Parameters of its spontaneous emission; of an emission that is implied by absorption also the temperature."""
+        names = tuple(f"{self.label}.{name}" for name in ("B", "frequency", "spontaneous_factor"))
+        return (*names, "temperature") if self.spectra is not None and self.spectra.emission is None else names
+
+    @property
     def constants(self) -> tuple[float, float]:
         """Numbers that lines of one shape differ in: weight and index."""
         return self.weight, self.n
@@ -134,12 +140,20 @@ def partition(sublevels: tuple[tuple[float, float], ...], temperature: Real) -> 
     return sum(g * (xp.exp(-energy / (k * temperature)) if energy else 1.0) for energy, g in sublevels)
 
 
-def spontaneous(form: tuple, constants: tuple, B: Real, frequency: Real, spontaneous_factor: Real = 1.0) -> Real:
-    r"""$A_{21} = s\,\frac{8\pi h\nu^3n^3}{c^3}B_{21}$ [s^-1]; of a measured spectrum $s$ times its own A at that B."""
-    _, spectra = form
-    if spectra is not None:
-        return spontaneous_factor * spectra.A * (B / spectra.B)
-    return spontaneous_factor * einstein.A_from_B(B, frequency, n=constants[1])
+def spontaneous(form: tuple, constants: tuple, values: tuple) -> Real:
+    r"""$A_{21} = s\,\frac{8\pi h\nu^3n^3}{c^3}B_{21}$ [s^-1], from the values of `Line.emission_names`.
+
+    Of a measured spectrum $s$ times its own A at that B; where McCumber's relation implies the emission, A follows
+    the temperature as the emission does, so that detailed balance holds at every temperature.
+    """
+    (_, spectra), (B, frequency, factor, *temperature) = form, values
+    if spectra is None:
+        return factor * einstein.A_from_B(B, frequency, n=constants[1])
+    if not temperature:
+        return factor * spectra.A * (B / spectra.B)
+    nodes, weights = spectrum.quadrature(spectra.absorption)
+    tie = mccumber(spectra, nodes, namespace(temperature[0]).asarray(1.0 * temperature[0])[..., None])
+    return factor * (B / spectra.B) * constants[1] ** 2 * (8 * pi * weights * (nodes / c) ** 2 * tie).sum(-1)
 
 
 def thermal_rates(form: tuple, constants: tuple, values: tuple, temperature: Real) -> tuple[Real, Real]:

@@ -1,11 +1,13 @@
 """What every plot shares: Axes to draw into, labels with units, and which scale an axis needs."""
 
+import re
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from jaxrate.names import unknown
 from jaxrate.units import latex
@@ -27,18 +29,37 @@ def labelled(quantity: str, unit: str) -> str:
     return f"{quantity} ({text})" if text else quantity
 
 
+def quantity(array: xr.DataArray) -> str:
+    """What an array holds: its `long_name`, or its name."""
+    return str(array.attrs.get("long_name") or array.name or "value")
+
+
 def label(array: xr.DataArray) -> str:
     """Label of an array by its `long_name` and `units`, or by its name."""
-    return labelled(str(array.attrs.get("long_name") or array.name or "value"), str(array.attrs.get("units", "")))
+    return labelled(typeset(quantity(array)), str(array.attrs.get("units", "")))
+
+
+def typeset(text: str) -> str:
+    """Names as they are set in print: term symbols such as 4F3/2 with their indices; nothing else is mathematics."""
+    term = r"(?<![\w.])(\d+)([SPDFGHIKLMNO])(\d+(?:/\d+)?)(?![\w/])"
+    return re.sub(term, r"$^{\1}\\mathrm{\2}_{\3}$", text.replace("$", r"\$"))
+
+
+def readable(ax: Axes) -> None:
+    """Powers of ten of linear axes as in print, instead of 1e-23."""
+    for axis in (ax.xaxis, ax.yaxis):
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, ScalarFormatter):
+            formatter.set_useMathText(True)
 
 
 def number(value: float, unit: str = "1") -> str:
-    """A number with its unit as it is set in print: 1.2 x 10^9 s^-1."""
-    digits, exponent = f"{value:.3e}".split("e")
+    """A number with its unit as it is set in print, to five digits: 1.2 x 10^9 s^-1."""
+    digits, exponent = f"{value:.4e}".split("e")
     if value == 0 or -3 <= int(exponent) < 5:
-        text = f"{value:.4g}"
+        text = f"{value:.5g}"
     else:
-        mantissa = f"{float(digits):.4g}"
+        mantissa = f"{float(digits):.5g}"
         power = rf"10^{{{int(exponent)}}}"
         text = rf"${power}$" if mantissa == "1" else rf"${mantissa}\times{power}$"
     return f"{text} {latex(unit)}".rstrip()

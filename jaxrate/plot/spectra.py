@@ -12,7 +12,7 @@ from jaxrate.model.model import Model
 from jaxrate.network.compile import compile_network
 from jaxrate.network.line import Line
 from jaxrate.network.line import cross_sections as evaluate
-from jaxrate.plot.axes import axes, labelled, pick
+from jaxrate.plot.axes import axes, labelled, pick, readable, typeset
 from jaxrate.plot.sweeps import curves
 
 Against = Literal["wavelength", "frequency"]
@@ -50,8 +50,8 @@ def spectrum(
             f"A spectrum must have an axis `frequency`, but `{array.name}` has {', '.join(map(str, array.dims))}: "
             "read it at an array of frequencies, for example jr.Gain('laser', frequency=np.linspace(...))."
         )
-    at, quantity, unit = _against(np.asarray(array.frequency, float), against)
-    light = xr.DataArray(at, dims="frequency", attrs={"long_name": quantity, "units": unit})
+    at, name, unit = _against(np.asarray(array.frequency, float), against)
+    light = xr.DataArray(at, dims="frequency", attrs={"long_name": name, "units": unit})
     return curves(array.assign_coords(frequency=light).sortby("frequency"), x="frequency", ax=ax)
 
 
@@ -67,9 +67,7 @@ def _against(frequency: np.ndarray, against: Against) -> tuple[np.ndarray, str, 
     return values / 10.0**power, quantity if unit == "Hz" else f"vacuum {quantity}", powers[power]
 
 
-def cross_sections(
-    model: Model, label: str, *, against: Against = "wavelength", ax: Axes | None = None
-) -> Axes:
+def cross_sections(model: Model, label: str, *, against: Against = "wavelength", ax: Axes | None = None) -> Axes:
     """Cross-sections of emission and absorption of a line, at the model's own parameters.
 
     Args:
@@ -94,10 +92,11 @@ def cross_sections(
     ax.plot(at, emission, color="tab:red", label="emission")
     ax.plot(at, absorption, color="tab:blue", linestyle="--", label="absorption")
     ax.set_xlabel(labelled(quantity, unit))
-    ax.set_ylabel(labelled(f"cross-section of {label}", "m^2"))
+    ax.set_ylabel(labelled(f"cross-section of {typeset(label)}", "m^2"))
     ax.set_ylim(bottom=0)
     ax.margins(x=0)
     ax.grid(True, alpha=0.25)
+    readable(ax)
     ax.legend()
     return ax
 

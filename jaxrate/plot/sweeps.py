@@ -17,8 +17,12 @@ from jaxrate.plot.axes import (
     is_signed,
     label,
     linear_threshold,
+    number,
     pick,
+    quantity,
+    readable,
     spans_decades,
+    typeset,
 )
 
 LEGEND = 8
@@ -58,8 +62,7 @@ def map(
         rasterized=True,
     )
     _name_axes(ax, horizontal, vertical)
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
-    bar.set_label(label(array))
+    _add_bar(ax, mesh, array)
     _mark_zero(ax, array, horizontal, vertical)
     return ax
 
@@ -102,11 +105,20 @@ def _colouring(values: np.ndarray) -> tuple[Normalize, str]:
     if is_signed(finite):
         largest = float(np.abs(finite).max())
         if spans_decades(finite):
-            return SymLogNorm(linear_threshold(finite), linscale=0.5, vmin=-largest, vmax=largest), "RdBu_r"
+            return SymLogNorm(linear_threshold(finite), vmin=-largest, vmax=largest), "RdBu_r"
         return Normalize(-largest, largest), "RdBu_r"
     if np.all(finite > 0) and spans_decades(finite):
         return LogNorm(float(finite.min()), float(finite.max())), "viridis"
     return Normalize(float(finite.min()), float(finite.max())), "viridis"
+
+
+def _add_bar(ax: Axes, mesh: ScalarMappable, array: xr.DataArray) -> None:
+    """Colour bar over the range of the values, which is the half of a range around zero where one sign is weak."""
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
+    bar.set_label(label(array))
+    finite = np.asarray(array)[np.isfinite(array)]
+    if is_signed(finite):
+        bar.ax.set_ylim(float(finite.min()), float(finite.max()))
 
 
 def _name_axes(ax: Axes, horizontal: xr.DataArray, vertical: xr.DataArray) -> None:
@@ -115,6 +127,7 @@ def _name_axes(ax: Axes, horizontal: xr.DataArray, vertical: xr.DataArray) -> No
     for c, scale in ((horizontal, ax.set_xscale), (vertical, ax.set_yscale)):
         if is_logarithmic(np.asarray(c, float)):
             scale("log")
+    readable(ax)
 
 
 def _mark_zero(ax: Axes, array: xr.DataArray, horizontal: xr.DataArray, vertical: xr.DataArray) -> None:
@@ -127,8 +140,8 @@ def _mark_zero(ax: Axes, array: xr.DataArray, horizontal: xr.DataArray, vertical
 
 
 def _zero_name(array: xr.DataArray) -> str:
-    quantity = str(array.attrs.get("long_name") or array.name)
-    return "transparency" if quantity.startswith("gain") else f"{quantity} = 0"
+    name = quantity(array)
+    return "transparency" if name.startswith("gain") else f"{typeset(name)} = 0"
 
 
 def curves(
@@ -159,7 +172,7 @@ def curves(
         raise ValueError(f"Curves in one plot must share their unit, but {', '.join(sorted(units))} were given.")
     ax = axes(ax)
     for array in arrays:
-        _draw_family(ax, array, alone=len(arrays) == 1)
+        _draw_family(ax, array, _short(array, arrays))
     _finish(ax, arrays)
     return ax
 
@@ -173,19 +186,30 @@ def _family(array: xr.DataArray, x: str | None) -> xr.DataArray:
     return array if x is None else array.transpose(_dimension(array, x), ...)
 
 
-def _draw_family(ax: Axes, array: xr.DataArray, alone: bool) -> None:
-    along, quantity = np.asarray(coordinate(array, array.dims[0])), str(array.attrs.get("long_name") or array.name)
+def _short(array: xr.DataArray, arrays: list[xr.DataArray]) -> str | None:
+    """Name of one of several quantities in a legend, without what the label of the axis says; None for one alone."""
+    if len(arrays) == 1:
+        return None
+    return quantity(array).removeprefix(f"{quantity(_shared(arrays))} of ")
+
+
+def _draw_family(ax: Axes, array: xr.DataArray, name: str | None) -> None:
+    along = np.asarray(coordinate(array, array.dims[0]))
     if array.ndim == 1:
-        ax.plot(along, np.asarray(array), label=None if alone else quantity)
+        ax.plot(along, np.asarray(array), label=name and typeset(name))
         return
     second = coordinate(array, array.dims[1])
     colour, scale = _shades(second)
     for i, value in enumerate(np.asarray(second)):
-        ax.plot(along, np.asarray(array)[:, i], color=colour(i), label=f"{value:.4g}" if scale is None else None)
+        ax.plot(along, np.asarray(array)[:, i], color=colour(i), label=_shown(value) if scale is None else None)
     if scale is None:
         ax.legend(title=label(second))
     else:
         ax.figure.colorbar(scale, ax=ax, pad=0.02).set_label(label(second))
+
+
+def _shown(value: Any) -> str:
+    return number(float(value)) if isinstance(value, int | float | np.number) else typeset(str(value))
 
 
 def _shades(second: xr.DataArray) -> tuple[Any, ScalarMappable | None]:
@@ -196,7 +220,8 @@ def _shades(second: xr.DataArray) -> tuple[Any, ScalarMappable | None]:
         return lambda i: palette(0.9 * i / max(len(numbers) - 1, 1)), None
     kind = LogNorm if is_logarithmic(numbers) else Normalize
     scale = ScalarMappable(kind(float(numbers.min()), float(numbers.max())), palette)
-    return lambda i: scale.to_rgba(float(numbers[i])), scale
+    colours = scale.to_rgba(numbers)
+    return lambda i: colours[i], scale
 
 
 def _finish(ax: Axes, arrays: list[xr.DataArray]) -> None:
@@ -206,23 +231,24 @@ def _finish(ax: Axes, arrays: list[xr.DataArray]) -> None:
     if is_logarithmic(np.asarray(along, float)):
         ax.set_xscale("log")
     _scale_values(ax, values[np.isfinite(values)])
-    ax.margins(x=0)
+    ax.margins(x=0, y=0.05)
     ax.grid(True, alpha=0.25)
+    readable(ax)
     if len(arrays) > 1:
-        ax.legend()
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
 
 def _scale_values(ax: Axes, values: np.ndarray) -> None:
     if is_signed(values):
         ax.axhline(0.0, color="black", linewidth=0.8)
         if spans_decades(values):
-            ax.set_yscale("symlog", linthresh=linear_threshold(values))
+            ax.set_yscale("asinh", linear_width=linear_threshold(values))
     elif values.size and np.all(values > 0) and spans_decades(values):
         ax.set_yscale("log")
 
 
 def _shared(arrays: list[xr.DataArray]) -> xr.DataArray:
     """An array that stands for several: what their long names begin with ("population of ...")."""
-    first = {str(a.attrs.get("long_name") or a.name).split(" of ")[0] for a in arrays}
+    first = {quantity(a).split(" of ")[0] for a in arrays}
     name = first.pop() if len(first) == 1 else "value"
     return xr.DataArray(0.0, name=name, attrs={"long_name": name, "units": arrays[0].attrs.get("units", "")})

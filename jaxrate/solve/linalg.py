@@ -143,9 +143,16 @@ def _substitute(eliminated: list[tuple], order: list[int]) -> tuple[Array, Array
     for k, (root, inverse, into) in zip(reversed(order), reversed(eliminated), strict=True):
         flow = _total([rate * x[j] for j, rate in into.items()]) * inverse if into else 0.0
         x[k] = 1.0 if root is True else flow if root is False else jnp.where(root, 1.0, flow)
+        if not isinstance(root, bool):
+            x = {level: v * _shrink(flow) for level, v in x.items()}
     scale = 1.0 / _total([x[k] for k in sorted(order)])
     classes = _total([jnp.asarray(root, jnp.int32) for root, _, _ in eliminated])
     return jnp.stack(jnp.broadcast_arrays(*(x[k] * scale for k in sorted(order)))), classes
+
+
+def _shrink(x: Any) -> Array:
+    """What keeps populations relative to the root's in range where the root holds next to nothing: a power of two."""
+    return lax.stop_gradient(jnp.where(x > 2.0**400, 2.0**-400, 1.0))
 
 
 def _dense(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, lanes: int) -> tuple[Array, Array]:
@@ -186,11 +193,10 @@ def _rows(rates: Sequence[Any], lanes: int) -> Array:
 
 
 def _substitute_dense(eliminated: list[tuple], lanes: int) -> tuple[Array, Array]:
-    """As `_substitute`; among many levels the root may hold so little that populations relative to it overflow."""
     x = jnp.ones((1, lanes))
     for root, inverse, into in reversed(eliminated):
         flow = jnp.sum(into * x, axis=0) * inverse
         x = jnp.concatenate([x, jnp.where(root, 1.0, flow)[None]])
-        x = lax.optimization_barrier(x * lax.stop_gradient(jnp.where(flow > 2.0**400, 2.0**-400, 1.0)))
+        x = lax.optimization_barrier(x * _shrink(flow))
     classes = _total([root.astype(jnp.int32) for root, _, _ in eliminated])
     return x[1:] / jnp.sum(x[1:], axis=0), classes

@@ -1,0 +1,204 @@
+"""The jobs that jaxrate is timed at, each declared once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxrate as jr
+from benchmarks import media, reference
+from benchmarks.measure import Case, Reading
+
+LANES = {"J1": 2**22, "J4": 2**22, "SWEEP": 10**6, "REDUCE": 10**8, "FIRST": 2**14}
+"""Ensembles of each job at full size."""
+DTYPES = ("float64", "float32")
+SAMPLE = 64
+"""Lanes that are compared with the reference."""
+
+
+def sample(lanes: int) -> np.ndarray:
+    """Indices of the lanes that are judged, the first and the last among them."""
+    return np.unique(np.linspace(0, lanes - 1, SAMPLE).astype(np.int64))
+
+
+def put(values: Mapping[str, np.ndarray], dtype: str) -> dict[str, jax.Array]:
+    """JAX arrays of a precision, on the device."""
+    with jax.enable_x64(dtype == "float64"):
+        return {name: jnp.asarray(np.asarray(value, dtype)) for name, value in values.items()}
+
+
+def in_precision(dtype: str, call: Callable[[], Any]) -> Callable[[], Any]:
+    """The call as a user makes it who works in that precision."""
+
+    def scoped() -> Any:
+        with jax.enable_x64(dtype == "float64"):
+            return call()
+
+    return scoped
+
+
+def at(values: Mapping[str, Any], lane: int) -> dict[str, float]:
+    """The input of one lane."""
+    return {name: float(value[lane]) for name, value in values.items()}
+
+
+def largest(errors: Any) -> float:
+    """Largest error of the lanes judged; NaN if one is."""
+    return float(np.max(list(errors)))
+
+
+def populations(state: jr.Solution) -> Any:
+    """Populations of all levels, an observable."""
+    return state.populations
+
+
+def steady(lanes: int) -> list[Case]:
+    """J1: populations and inversion of a four-level medium in a beam while six parameters vary."""
+    observables = {"populations": populations, "inversion": jr.Inversion("laser")}
+    bench = jr.Experiment(media.four_level(), jr.Steady(), observables)
+    return [_steady(bench, lanes, dtype) for dtype in DTYPES]
+
+
+def _steady(bench: jr.Experiment, lanes: int, dtype: str) -> Case:
+    batch = put(media.draw_parameters(lanes), dtype)
+
+    def error(found: dict[str, jax.Array]) -> float:
+        numbers = np.concatenate([np.asarray(found["populations"]), np.asarray(found["inversion"])[None]])
+        return largest(
+            reference.relative_error(numbers[:, i], reference.of_parameters(at(batch, i))) for i in sample(lanes)
+        )
+
+    return Case("J1", "jaxrate", dtype, lanes, in_precision(dtype, lambda: bench(batch)), error)
+
+
+def gradients(lanes: int) -> list[Case]:
+    """J4: the inversion alone, and with its derivatives by all six parameters."""
+    bench = jr.Experiment(media.four_level(), jr.Steady(), {"inversion": jr.Inversion("laser")})
+    return [case for dtype in DTYPES for case in _gradients(bench, lanes, dtype)]
+
+
+def _gradients(bench: jr.Experiment, lanes: int, dtype: str) -> list[Case]:
+    batch = put(media.draw_parameters(lanes), dtype)
+
+    def value_error(found: dict[str, jax.Array]) -> float:
+        inversion = np.asarray(found["inversion"])
+        return largest(
+            reference.relative_error([inversion[i]], reference.of_parameters(at(batch, i))[-1:]) for i in sample(lanes)
+        )
+
+    def slope_error(found: tuple) -> float:
+        slopes = np.stack([np.asarray(found[1]["inversion"][name]) for name in media.VARIED])
+        return largest(reference.relative_error(slopes[:, i], reference.slopes(at(batch, i))) for i in sample(lanes))
+
+    both = in_precision(dtype, lambda: bench.value_and_grad(batch, wrt=media.VARIED))
+    return [
+        Case("J4", "value", dtype, lanes, in_precision(dtype, lambda: bench(batch)), value_error),
+        Case("J4", "value and gradient", dtype, lanes, both, slope_error),
+    ]
+
+
+def stored_sweep(lanes: int) -> list[Case]:
+    """SWEEP: a map of the gain over pump rate and intensity, every ensemble stored."""
+    bench = jr.Experiment(media.four_level(), jr.Steady(), {"gain": jr.Gain("laser")})
+    axes = media.map_axes(lanes)
+    pump, intensity = axes.values()
+    size = len(pump) * len(intensity)
+
+    def error(found: Any) -> float:
+        gain = found["gain"].to_numpy()
+        return largest(_gain_error(gain[i, j], float(pump[i]), float(intensity[j])) for i, j in _places(gain.shape))
+
+    def call() -> Any:
+        return jr.sweep(bench, axes, progress=False)
+
+    return [Case("SWEEP", "gain stored", "float64", size, call, error)]
+
+
+def _places(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Sample of the places in a map."""
+    return [tuple(int(k) for k in np.unravel_index(lane, shape)) for lane in sample(int(np.prod(shape)))]
+
+
+def _gain_error(found: float, pump: float, intensity: float) -> float:
+    theta = _varied() | {"pump.rate": pump, "signal.intensity": intensity}
+    return reference.relative_error([found], [reference.gain(theta)])
+
+
+def _varied() -> dict[str, float]:
+    """The model's own values of the six."""
+    own = media.four_level().parameters()
+    return {name: own[name] for name in media.VARIED}
+
+
+def reduced_sweep(lanes: int) -> list[Case]:
+    """REDUCE: mean and maximum of the gain over two axes, no ensemble stored."""
+    axes = media.quadrature_axes(lanes)
+    size = int(np.prod([len(values) for values in axes.values()]))
+
+    def error(found: list[float]) -> float:
+        corner = _varied() | {"pump.rate": axes["pump.rate"].max(), "signal.intensity": axes["signal.intensity"].min()}
+        mean = reference.grid_mean(_varied(), {name: len(values) for name, values in axes.items()})
+        return reference.relative_error(found, [mean, reference.gain(corner)])
+
+    return [
+        Case(
+            "REDUCE",
+            "mean and maximum",
+            "float64",
+            size,
+            lambda: fresh("reduced", lanes),
+            error,
+            rounds=1,
+            in_process=False,
+        )
+    ]
+
+
+def first_calls(lanes: int) -> list[Case]:
+    """FIRST: the first call in a new process without a compilation cache."""
+
+    def four(found: list[list[float]]) -> float:
+        return _first_error(found, lambda i: reference.of_parameters(at(batch, i))[:-1])
+
+    def large(found: list[list[float]]) -> float:
+        return _first_error(found, lambda i: reference.of_large(media.large(), float(batch["pump.rate"][i])))
+
+    batch = media.draw_parameters(lanes)
+    options: dict[str, Any] = {"rounds": 3, "in_process": False}
+    return [
+        Case("FIRST", "4 levels", "float64", lanes, lambda: fresh("four", lanes), four, **options),
+        Case("FIRST", "40 levels, 160 processes", "float64", lanes, lambda: fresh("large", lanes), large, **options),
+    ]
+
+
+def _first_error(found: list[list[float]], exact: Callable[[int], list]) -> float:
+    return largest(reference.relative_error(column, exact(i)) for i, column in enumerate(zip(*found, strict=True)))
+
+
+def fresh(name: str, lanes: int) -> Reading:
+    """A job in a process of its own, with nothing compiled before."""
+    uncached = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    command = [sys.executable, "-m", "benchmarks.fresh", name, str(lanes)]
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(command, cwd=root, env=uncached, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    read = json.loads(done.stdout)
+    known = {key: read.pop(key, None) for key in ("seconds", "output", "compile_seconds", "busy")}
+    return Reading(**known, facts=read)
+
+
+JOBS: dict[str, Callable[[int], list[Case]]] = {
+    "J1": steady,
+    "J4": gradients,
+    "SWEEP": stored_sweep,
+    "REDUCE": reduced_sweep,
+    "FIRST": first_calls,
+}

@@ -1,0 +1,97 @@
+"""What is typed on the command line: a model, axes of a sweep, values of parameters."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxrate.model.files import list_media, load_model, media
+from jaxrate.model.model import Model
+from jaxrate.names import nearest, unknown
+from jaxrate.units import to_frequency, to_si
+
+
+def load(target: str) -> Model:
+    """A model file, or a medium that ships with jaxrate.
+
+    Raises:
+        FileNotFoundError: neither (the nearest is named, and the media are listed).
+        ValueError: a directory, or a file that is no model.
+    """
+    path = Path(target)
+    if path.is_dir():
+        raise ValueError(f"`{target}` is a directory; name a model file in it.")
+    if path.exists():
+        return load_model(path)
+    if target in list_media():
+        return media(target)
+    raise FileNotFoundError(_missing(path))
+
+
+def _missing(path: Path) -> str:
+    around = path.parent.glob("*.toml") if path.parent.is_dir() else []
+    found = nearest(str(path), [*list_media(), *map(str, around)])
+    hint = f"; did you mean `{found}`?" if found else "."
+    return f"There is no file `{path}`{hint} Media that ship with jaxrate: {', '.join(f'`{m}`' for m in list_media())}."
+
+
+def read_set(given: Sequence[str], model: Model) -> dict[str, float]:
+    """Values of parameters in SI units, from NAME=VALUE.
+
+    Raises:
+        ValueError: an unknown parameter (the nearest is proposed), or a value that cannot be read.
+    """
+    pairs = (_named(text, "--set", "NAME=VALUE", "pump.rate=100") for text in given)
+    return {name: read_value(value, name, model) for name, value in pairs}
+
+
+def read_over(given: Sequence[str], model: Model) -> dict[str, np.ndarray]:
+    """Values along each axis of a sweep in SI units, from NAME=START:STOP:NUM[:lin].
+
+    Raises:
+        ValueError: an unknown parameter, ends that cannot be read, or a logarithmic axis that reaches zero.
+    """
+    pairs = [_named(text, "--over", "NAME=START:STOP:NUM[:lin]", "pump.rate=1:1e4:100") for text in given]
+    return {name: _axis(name, text, model) for name, text in pairs}
+
+
+def _named(text: str, option: str, form: str, example: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (sign and name.strip() and value.strip()):
+        raise ValueError(f"`{option}` must read {form}, for example {option} {example}, but {text!r} was given.")
+    return name.strip(), value.strip()
+
+
+def _axis(name: str, text: str, model: Model) -> np.ndarray:
+    parts = [part.strip() for part in text.split(":")]
+    if len(parts) not in (3, 4) or parts[3:] not in ([], ["lin"], ["log"]):
+        raise ValueError(f"`--over {name}` must read START:STOP:NUM or START:STOP:NUM:lin, but {text!r} was given.")
+    start, stop = (read_value(part, name, model) for part in parts[:2])
+    count, linear = _count(name, parts[2]), parts[3:] == ["lin"]
+    if not linear and not (start > 0 and stop > 0):
+        raise ValueError(f"`--over {name}`: a logarithmic axis must be positive; for {text!r} write {text}:lin.")
+    return np.linspace(start, stop, count) if linear else np.geomspace(start, stop, count)
+
+
+def _count(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise ValueError(
+            f"`--over {name}`: the number of values must be a whole number from 2 on, but {text!r} was given."
+        )
+    return int(text)
+
+
+def read_value(text: str, name: str, model: Model) -> float:
+    """One value of a parameter: a bare number is SI, and a frequency of light may be a wavelength."""
+    units = {p.name: p.unit for p in model.parameter_list}
+    if name not in units:
+        raise ValueError(unknown("parameter", name, units, "this model"))
+    if name in model.derived():
+        raise ValueError(f"`{name}` is given by an expression; set the parameters it is made of.")
+    try:
+        value: str | float = float(text)
+    except ValueError:
+        value = text
+    if units[name] == "Hz" and name.endswith(".frequency"):
+        return float(to_frequency(value, name))
+    return float(to_si(value, units[name], name))

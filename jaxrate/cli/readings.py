@@ -1,0 +1,151 @@
+"""What is read off a model at one set of parameters, and how it is printed."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+
+from jaxrate.constants import c
+from jaxrate.experiment import Experiment
+from jaxrate.model.derived import known_values, spontaneous
+from jaxrate.model.expected import Expected
+from jaxrate.model.model import Model
+from jaxrate.model.processes import Radiative
+from jaxrate.observe import (
+    BranchingRatio,
+    CrossSection,
+    Gain,
+    Inversion,
+    Lifetime,
+    Observable,
+    Population,
+    SaturationIntensity,
+)
+from jaxrate.solve.status import Status
+from jaxrate.solve.steady import Steady
+from jaxrate.units import pretty
+
+OF_LINES = {
+    "gain": Gain,
+    "inversion": Inversion,
+    "cross_section": CrossSection,
+    "saturation_intensity": SaturationIntensity,
+    "branching_ratio": BranchingRatio,
+}
+OF_LEVELS = {"population": Population, "lifetime": Lifetime}
+UNITS = {"wavelength": "m", "A": "s^-1", "B": "m^3 J^-1 s^-2"}
+"""Numbers of a line that need no solution."""
+
+
+def lines(model: Model) -> list[Radiative]:
+    """The radiative lines of a model."""
+    return [p for p in model.processes if isinstance(p, Radiative)]
+
+
+class Readings:
+    """Every observable of a model at one set of parameters.
+
+    Args:
+        model: The medium.
+        fixed: Parameters in SI units that differ from the model's.
+
+    Attributes:
+        values: By (quantity, line or level), in SI units.
+        units: Likewise.
+        refused: Why a quantity of a line cannot be read.
+        status: What became of the solution.
+
+    Raises:
+        ValueError: the model has no steady state that can be solved.
+    """
+
+    def __init__(self, model: Model, fixed: Mapping[str, float]) -> None:
+        self.model, self.refused = model, {}
+        observables = {key: o for key, o in _wanted(model).items() if self._is_readable(key, o)}
+        bench = Experiment(model, Steady(), {" of ".join(key): o for key, o in observables.items()})
+        found = bench(fixed)
+        self.values = {key: float(found[" of ".join(key)]) for key in observables}
+        self.units = {key: o.unit for key, o in observables.items()}
+        self.status = Status(int(bench.status(fixed)))
+        known = known_values(model) | dict(fixed)
+        for line in lines(model):
+            self._add_constants(line, known)
+
+    def _is_readable(self, key: tuple[str, str], observable: Observable) -> bool:
+        try:
+            observable.check(Experiment(self.model, Steady(), {}).network)
+        except ValueError as why:
+            self.refused[key] = str(why)
+        return key not in self.refused
+
+    def _add_constants(self, line: Radiative, known: dict[str, float]) -> None:
+        nan = float("nan")
+        frequency = known.get(f"{line.label}.frequency", nan)
+        found = c / frequency, spontaneous(line, self.model, known), known.get(f"{line.label}.B", nan)
+        self.values |= {(name, line.label): value for name, value in zip(UNITS, found, strict=True)}
+        self.units |= {(name, line.label): unit for name, unit in UNITS.items()}
+
+    def text(self, quantity: str, of: str) -> str:
+        """A value with its unit."""
+        value = self.values.get((quantity, of), float("nan"))
+        return pretty(value, self.units[quantity, of]) if isfinite(value) else ""
+
+
+def _wanted(model: Model) -> dict[tuple[str, str], Observable]:
+    of_levels = {(q, level): make(level) for level in model.level_names for q, make in OF_LEVELS.items()}
+    return of_levels | {(q, line.label): make(line.label) for line in lines(model) for q, make in OF_LINES.items()}
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def level_table(readings: Readings) -> str:
+    """Population and lifetime of every level."""
+    rows = [("level", "population", "lifetime")]
+    for level in readings.model.level_names:
+        stable = readings.values["lifetime", level] == float("inf")
+        lifetime = "stable" if stable else readings.text("lifetime", level)
+        rows.append((level, readings.text("population", level), lifetime))
+    return table(rows)
+
+
+def line_table(readings: Readings, line: Radiative) -> str:
+    """Everything that is known of a line."""
+    names = [*UNITS, *OF_LINES]
+    rows = [
+        (words(q), text) for q in names if (q, line.label) in readings.values and (text := readings.text(q, line.label))
+    ]
+    return "\n".join([f"  Line {line.label}: {line.reaction}", textwrap.indent(table(rows), "  ")])
+
+
+def words(quantity: str) -> str:
+    """A quantity as it is called."""
+    return {"A": "A (in the medium)", "B": "B21 per spectral energy density"}.get(quantity, quantity.replace("_", " "))
+
+
+def expected_table(readings: Readings) -> str:
+    """Published figures beside what the model makes of them."""
+    rows = [("", "computed", "published", "deviation", "")]
+    rows += [tuple(_compared(readings, e)) for e in readings.model.expected]
+    return table(rows)
+
+
+def _compared(readings: Readings, expected: Expected) -> Iterator[str]:
+    key = expected.quantity, _of(readings.model, expected)
+    yield f"{words(expected.quantity)} of {expected.of}"
+    value = readings.values.get(key)
+    yield "not computed" if value is None else pretty(value, expected.unit)
+    yield pretty(expected.si, expected.unit)
+    if value is None:
+        yield from ("", "")
+        return
+    deviation = value / expected.si - 1
+    yield f"{100 * deviation:+.2f} %"
+    yield f"{'ok' if abs(deviation) <= expected.tolerance else 'NOT ok'} (within {100 * expected.tolerance:.3g} %)"
+
+
+def _of(model: Model, expected: Expected) -> str:
+    """The full name of what a figure belongs to."""
+    return model.levels[model.index(expected.of)].full_name if expected.kind == "level" else expected.of

@@ -1,0 +1,35 @@
+"""`jaxrate show`: a model in words, and its level diagram."""
+
+import argparse
+
+from jaxrate.cli import results
+from jaxrate.cli.arguments import load
+from jaxrate.cli.readings import Readings, lines, table
+from jaxrate.model.model import Model
+from jaxrate.model.show import show
+from jaxrate.plot import level_diagram
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a model and draw its levels."""
+    results.use_float64()
+    model = load(arguments.target)
+    print(show(model))
+    _print_saturation(model)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "levels.png"
+    results.save_figure(level_diagram(model), path)
+    results.announce({path: "the level diagram"})
+    return 0
+
+
+def _print_saturation(model: Model) -> None:
+    """Saturation intensities need a solution, which not every model that can be shown has."""
+    try:
+        readings = Readings(model, {})
+    except ValueError as why:
+        print(f"\nSaturation intensities are not computed: {why}")
+        return
+    found = [(line.label, readings.text("saturation_intensity", line.label)) for line in lines(model)]
+    if rows := [row for row in found if row[1]]:
+        print(f"\nSaturation intensity (at the stated parameters)\n{table(rows)}")

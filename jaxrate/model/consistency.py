@@ -1,0 +1,146 @@
+"""What one part of a statement can say wrong about another; each part checks itself."""
+
+from collections import Counter
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from jaxrate.expr import Expr
+from jaxrate.model.expected import Expected
+from jaxrate.model.fields import Beam, Cavity, driven_lines
+from jaxrate.model.levels import Level
+from jaxrate.model.processes import Collision, EnergyTransfer, Process, Radiative
+from jaxrate.model.quantities import check_name, check_text, is_rule
+from jaxrate.names import shown, unknown
+
+if TYPE_CHECKING:
+    from jaxrate.model.model import Model
+
+
+def check_model(model: "Model") -> None:
+    """Refuse a model whose parts do not fit together.
+
+    Raises:
+        ValueError: what does not fit, named, with what to write instead.
+    """
+    _check_kinds(model)
+    _check_unique("level", (level.full_name for level in model.levels))
+    _check_unique("process", (p.label for p in model.processes))
+    _check_density(model)
+    for process in model.processes:
+        _check_reaction(model, process)
+        _check_light(model, process)
+        _check_needs(model, process)
+    _check_unique("parameter", (p.name for p in model.parameter_list))
+    _check_expressions(model)
+    for expected in model.expected:
+        _check_expected(model, expected)
+
+
+def _check_kinds(model: "Model") -> None:
+    for name in ("name", "source"):
+        check_text(name, getattr(model, name))
+    for name, _ in model.parameters_:
+        check_name("The name of a parameter", name)
+    if not model.levels:
+        raise ValueError("A model must have levels, but none was given.")
+    stated = {
+        "levels": (Level, "jr.Level"),
+        "processes": (Process, "process such as jr.Decay"),
+        "expected": (Expected, "jr.Expected"),
+    }
+    for field, (kind, wanted) in stated.items():
+        for thing in getattr(model, field):
+            if not isinstance(thing, kind):
+                raise ValueError(f"Each of a model's `{field}` must be a {wanted}, but {shown(thing)} was given.")
+
+
+def _check_unique(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            plural = {"process": "processes"}.get(what, f"{what}s")
+            raise ValueError(f"{count} {plural} are named `{name}`; each must have a name of its own.")
+
+
+def _check_density(model: "Model") -> None:
+    named = [s for s in model.species if s is not None]
+    example = "density={" + ", ".join(f"'{s}': '1e26 m^-3'" for s in named) + "}"
+    if not isinstance(model.density, tuple):
+        if len(model.species) > 1 and model.density is not None:
+            raise ValueError(f"A model with several species must have one density for each: {example}.")
+        return
+    if None in model.species:
+        bare = ", ".join(f"`{level.name}`" for level in model.levels if level.species is None)
+        raise ValueError(f"With a density for each species every level must state its `species`, but {bare} does not.")
+    for given, _ in model.density:
+        if given not in named:
+            raise ValueError(f"`density`: {unknown('species', given, named)}")
+    if missing := [f"`{s}`" for s in named if s not in dict(model.density)]:
+        raise ValueError(f"`density` must be given for every species, as {example}; {', '.join(missing)} is missing.")
+
+
+def _check_reaction(model: "Model", process: Process) -> None:
+    left, right = ([model.levels[model.index(name, process.label)] for name in side] for side in process.sides)
+    if Counter(level.species for level in left) != Counter(level.species for level in right):
+        sides = " -> ".join(" + ".join(level.full_name for level in side) for side in (left, right))
+        raise ValueError(f"`{process.label}` must not turn one species into another, but {sides} does.")
+    if isinstance(process, Radiative | Collision):
+        (upper,), (lower,) = left, right
+        if upper.joules is not None and lower.joules is not None and upper.joules < lower.joules:
+            raise ValueError(
+                f"`{process.label}` must lead down in energy, but '{upper.name} -> {lower.name}' leads up: "
+                f"write '{lower.name} -> {upper.name}'."
+            )
+
+
+def _check_light(model: "Model", process: Process) -> None:
+    if isinstance(process, Cavity) and process.label in model.level_names:
+        raise ValueError(f"A cavity and a level are both named `{process.label}`; the cavity has a population, too.")
+    for line in (model.radiative(label, process.label) for label in driven_lines(process)):
+        if isinstance(process, Beam | Cavity) and line.lineshape is None and not line.measured:
+            raise ValueError(
+                f"`{process.label}` acts on `{line.label}`, which has no lineshape: "
+                f"state one there, for example lineshape=jr.Lorentzian(fwhm='120 GHz')."
+            )
+        if isinstance(process, Beam) and line.measured and (is_rule(process.fwhm) or process.fwhm != 0):
+            raise ValueError(
+                f"`{process.label}`: light with a width on a measured spectrum (`{line.label}`) must be stated as "
+                "several monochromatic beams."
+            )
+
+
+def _check_needs(model: "Model", process: Process) -> None:
+    """Refuse a process without the number of the model that it is computed from."""
+    if isinstance(process, EnergyTransfer | Cavity) and model.density is None:
+        raise ValueError(f"`{process.label}` needs the model's `density`, for example density='1e26 m^-3'.")
+    if isinstance(process, Collision):
+        model.gap(process)
+        model.need_temperature(f"the detailed balance of `{process.label}`")
+    if isinstance(process, Radiative):
+        model.line_frequency(process)
+        if process.lineshape is not None and process.lineshape.thermal:
+            model.need_temperature(f"the Doppler width of `{process.label}`")
+
+
+def _check_expressions(model: "Model") -> None:
+    known = [p.name for p in model.parameter_list]
+    needs: dict[str, tuple[str, ...]] = {}
+    for name, given in model.derived().items():
+        if isinstance(given, Expr):
+            given.check(known, name)
+            needs[name] = given.names
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle = " -> ".join(f"`{name}`" for name in reversed(error.args[1]))
+        raise ValueError(f"An expression must not need itself, but these go round: {circle}.") from None
+
+
+def _check_expected(model: "Model", expected: Expected) -> None:
+    match expected.kind:
+        case "level":
+            model.index(expected.of, expected.title)
+        case "Radiative":
+            model.radiative(expected.of, expected.title)
+        case _:
+            model.process(expected.of, expected.title)

@@ -1,0 +1,79 @@
+"""Published figures that a medium must reproduce."""
+
+from dataclasses import dataclass
+
+from jaxrate.model.quantities import check_text, settle
+from jaxrate.model.strength import UNIT_B
+from jaxrate.names import shown, unknown
+from jaxrate.units import read_any, to_si
+
+QUANTITIES = {
+    "cross_section": ("m^2", "Radiative"),
+    "saturation_intensity": ("W m^-2", "Radiative"),
+    "A": ("s^-1", "Radiative"),
+    "B": (UNIT_B, "Radiative"),
+    "wavelength": ("m", "Radiative"),
+    "branching_ratio": ("1", "Radiative"),
+    "lifetime": ("s", "level"),
+    "threshold": (None, "process"),
+}
+"""What may be expected: SI unit (None: that of the process, a rate or an intensity), and what it is expected of."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A published figure that a medium must reproduce.
+
+    Args:
+        quantity: "cross_section" (peak, of emission), "saturation_intensity", "A", "B", "wavelength" (vacuum) or
+            "branching_ratio" of a `Radiative`; "lifetime" of a level; "threshold" of a process.
+        of: That process or level.
+        value: Published value with its unit.
+        tolerance: Relative tolerance that the source supports.
+        source: Where it was published.
+
+    Raises:
+        ValueError: an unknown quantity (the nearest is named), a value that cannot be read, a tolerance or a source
+            that is missing.
+    """
+
+    quantity: str
+    of: str
+    value: str | float
+    tolerance: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.quantity, str) or self.quantity not in QUANTITIES:
+            raise ValueError(unknown("quantity that can be expected", self.quantity, QUANTITIES))
+        check_text(f"{self.quantity}.of", self.of)
+        settle(self, self.title)
+        given = self.tolerance
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
+            raise ValueError(
+                f"`{self.title}`: `tolerance` must be a positive number such as 0.05, but {shown(given)} was given."
+            )
+        if not self.source:
+            raise ValueError(f"`{self.title}` must have a `source`: where was it published?")
+        if self.si <= 0:
+            raise ValueError(f"`{self.title}` must be positive, but {shown(self.value)} was given.")
+
+    @property
+    def title(self) -> str:
+        """What it is of what: "lifetime of 4F3/2"."""
+        return f"{self.quantity} of {self.of}"
+
+    @property
+    def kind(self) -> str:
+        """What `of` must name: "Radiative", "level" or "process"."""
+        return QUANTITIES[self.quantity][1]
+
+    @property
+    def unit(self) -> str:
+        """SI unit of the value."""
+        return QUANTITIES[self.quantity][0] or read_any(self.value, self.title)[1]
+
+    @property
+    def si(self) -> float:
+        """The published value in SI units."""
+        return float(to_si(self.value, self.unit, self.title))

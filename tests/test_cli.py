@@ -1,0 +1,302 @@
+"""The command line as a user meets it: what it prints, what it writes, how it refuses."""
+
+import math
+import re
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxrate as jr
+from jaxrate.cli import main
+from jaxrate.cli.arguments import read_over, read_value
+from jaxrate.cli.readings import Readings, expected_table
+from jaxrate.cli.solve import default_axes
+from jaxrate.cli.transparency import transparency
+from jaxrate.constants import c, h, k
+
+ND = jr.media("nd-yag")
+SMALL = ["--over", "pump.rate=1e-2:1e4:5", "--over", "signal.intensity=1e3:1e9:3"]
+PNG = b"\x89PNG"
+
+MINE = """
+name = "mine"
+density = "1e25 m^-3"
+temperature = "300 K"
+[[levels]]
+name = "1"
+energy = "0 cm^-1"
+[[levels]]
+name = "2"
+energy = "9400 cm^-1"
+g = 2
+[[processes]]
+kind = "Radiative"
+label = "line/a"
+reaction = "2 -> 1"
+A = "1000 s^-1"
+lineshape = {kind = "Lorentzian", fwhm = "1 GHz"}
+"""
+PUMPED = """
+[[processes]]
+kind = "Pump"
+label = "lamp"
+reaction = "1 -> 2"
+rate = "100 s^-1"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path, monkeypatch):
+    """A directory of its own, and JAX's setting as it was."""
+    monkeypatch.chdir(tmp_path)
+    before = jax.config.values["jax_enable_x64"]
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert main(argv) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def closed_form_transparency() -> float:
+    """Pump rate at which n_u = (g_u/g_l) n_l of four levels whose lower laser level is thermally filled."""
+    theta = ND.parameters()
+    A = float(jr.einstein.A_from_B(theta["laser.B"], theta["laser.frequency"], n=1.82))
+    to_lower = A + theta["other lines.rate"]
+    leaving, down, weight = to_lower + theta["to ground.rate"], theta["empty.rate"], 4 / 12
+    up = down * 12 / 10 * math.exp(-h * c * 211100 / (k * theta["temperature"]))
+    return leaving * weight * up / (down - weight * to_lower)
+
+
+def test_transparency_is_that_of_the_closed_form():
+    assert transparency(ND, "laser", "pump.rate") == pytest.approx(closed_form_transparency(), rel=1e-10)
+    assert transparency(ND, "laser", "pump.rate", {"signal.intensity": 1e9}) == transparency(ND, "laser", "pump.rate")
+
+
+def test_a_medium_that_needs_no_pump_to_amplify_has_no_transparency():
+    """With the lower level empty any pump gives gain; where the pump ends in the lower level none does."""
+    empty = ND.with_process(jr.Decay("empty", "4I11/2 -> 4I9/2", rate="3.3e7 s^-1"))
+    assert transparency(empty, "laser", "pump.rate") == 0
+    assert transparency(ND.with_process(jr.Pump("pump", "4I9/2 -> 4I11/2", rate=1.0)), "laser", "pump.rate") == math.inf
+
+
+def test_the_demonstration(capsys, tmp_path):
+    out = run(capsys, *SMALL)
+    assert "5 x 3 = 15 ensembles" in out
+    assert len(re.findall(r"(?:first|second) run +[\d.]+ s, [\d.e+]+ ensembles a second", out)) == 2
+    printed = re.search(r"Transparency of `laser` at pump.rate = (\S+) s\^-1", out)
+    assert printed is not None
+    assert float(printed[1]) == pytest.approx(closed_form_transparency(), rel=1e-5)
+    for quantity in ("cross section of laser", "lifetime of 4F3/2", "saturation intensity of laser"):
+        assert re.search(rf"{quantity} .* [+-]\d\.\d\d %  +ok \(within 5 %\)", out)
+    assert re.search(r"A \(in the medium\) +388.\d+ s\^-1", out)
+    assert re.search(r"B21 .* 4.657\d*e15 m\^3 J\^-1 s\^-2", out)
+    assert (tmp_path / "jaxrate-out" / "gain-map.png").read_bytes()[:4] == PNG
+    ds = xr.open_zarr("jaxrate-out/gain.zarr")
+    assert ds.gain.dims == ("pump.rate", "signal.intensity")
+    assert ds.gain.attrs == {"long_name": "gain of laser", "units": "m^-1"}
+    theta = {"pump.rate": ds["pump.rate"].values[:, None], "signal.intensity": ds["signal.intensity"].values}
+    np.testing.assert_array_equal(ds.gain, jr.Gain("laser")(jr.steady_state(ND, theta)))
+
+
+def test_solve_prints_the_steady_state_and_writes_a_map(capsys, tmp_path):
+    out = run(capsys, "solve", "nd-yag", "--set", "signal.intensity=1 kW/cm^2", *SMALL, "-o", "here")
+    state = jr.steady_state(ND, {"signal.intensity": 1e7})
+    population = re.search(r"4F3/2 +(\S+) +(\S+ µs)", out)
+    assert population is not None
+    assert float(population[1]) == pytest.approx(float(state["4F3/2"]), rel=1e-5)
+    gain = re.search(r"gain +(\S+) m\^-1", out)
+    assert gain is not None
+    assert float(gain[1]) == pytest.approx(float(jr.Gain("laser")(state)), rel=1e-5)
+    assert (tmp_path / "here" / "gain-map.png").read_bytes()[:4] == PNG
+    assert {"gain", "inversion", "population_4F3_2"} <= set(xr.open_zarr("here/gain.zarr").data_vars)
+
+
+def test_solve_a_file_without_a_beam_over_its_pump(capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE + PUMPED)
+    out = run(capsys, "solve", "mine.toml", "--over", "lamp.rate=1:1e6:4")
+    assert "Transparency of `line/a` at lamp.rate = 2000 s^-1" in out  # n_2 = 2 n_1 where the pump is 2 A
+    assert (tmp_path / "jaxrate-out" / "curves.png").read_bytes()[:4] == PNG
+    ds = xr.open_zarr("jaxrate-out/gain.zarr")
+    np.testing.assert_allclose(ds["lamp.rate"], [1, 100, 1e4, 1e6])
+    np.testing.assert_allclose(ds.population_2, ds["lamp.rate"] / (ds["lamp.rate"] + 1000), rtol=1e-12)
+
+
+def test_solve_a_model_with_nothing_to_sweep(capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    out = run(capsys, "solve", "mine.toml")
+    assert "steady state" in out
+    assert "Sweep" not in out
+    assert not (tmp_path / "jaxrate-out").exists()
+
+
+def test_names_with_a_slash_reach_the_store(capsys, tmp_path):
+    """zarr takes "/" in a name for a folder and would lose the axis without a word."""
+    (tmp_path / "mine.toml").write_text(MINE + PUMPED)
+    run(capsys, "solve", "mine.toml", "--over", "line/a.B=1e14:1e16:3")
+    ds = xr.open_zarr("jaxrate-out/gain.zarr")
+    np.testing.assert_allclose(ds["line_a.B"], [1e14, 1e15, 1e16])
+    assert ds["line_a.B"].attrs["long_name"] == "line/a.B"
+
+
+def test_two_lines_and_a_beam_that_pumps(capsys, tmp_path):
+    """Without a `Pump` the first beam pumps the second's line; both gains are drawn."""
+    three = (
+        MINE.replace('name = "2"', 'name = "3"\nenergy = "9500 cm^-1"\n[[levels]]\nname = "2"')
+        + """
+[[processes]]
+kind = "Radiative"
+label = "absorbed"
+reaction = "3 -> 1"
+A = "10 s^-1"
+lineshape = {kind = "Lorentzian", fwhm = "1 GHz"}
+[[processes]]
+kind = "Decay"
+label = "relax"
+reaction = "3 -> 2"
+rate = "1e6 s^-1"
+[[processes]]
+kind = "Beam"
+label = "light"
+drives = "absorbed"
+intensity = "1 W/cm^2"
+"""
+    )
+    (tmp_path / "mine.toml").write_text(three)
+    out = run(capsys, "solve", "mine.toml", "--over", "light.intensity=1:1e6:4")
+    assert "Transparency of `line/a` at light.intensity = " in out
+    assert "Transparency of `absorbed`" not in out
+    assert {"gain_line_a", "gain_absorbed"} <= set(xr.open_zarr("jaxrate-out/gain.zarr").data_vars)
+    out = run(capsys, "solve", "mine.toml", "--over", "light.intensity=1:1e6:4", "--over", "density=1e25:1e26:3")
+    assert "jaxrate-out/gain-line_a-map.png" in out
+    cube = ("light.intensity=1:2:2", "density=1e25:1e26:2", "relax.rate=1e6:1e7:2")
+    assert "No picture" in run(capsys, "solve", "mine.toml", *(word for axis in cube for word in ("--over", axis)))
+
+
+def test_default_axes_leave_out_what_was_set():
+    assert list(default_axes(ND, Readings(ND, {}), {})) == ["pump.rate", "signal.intensity"]
+    axes = default_axes(ND, Readings(ND, {}), {"pump.rate": 1.0})
+    assert list(axes) == ["signal.intensity"]
+    assert (axes["signal.intensity"].min(), axes["signal.intensity"].size) == (pytest.approx(1e3), 1000)
+
+
+def test_a_published_figure_that_is_missed_is_called_so():
+    wrong = jr.Expected("lifetime", "4F3/2", "200 us", 0.05, "nobody")
+    threshold = jr.Expected("threshold", "pump", "10 s^-1", 0.05, "nobody")
+    text = expected_table(Readings(ND.replace(expected=(wrong, threshold)), {}))
+    assert re.search(r"lifetime of 4F3/2 +229.99\d µs +200 µs +\+15.00 % +NOT ok \(within 5 %\)", text)
+    assert re.search(r"threshold of pump +not computed +10 s\^-1", text)
+
+
+def test_show_prints_the_model_and_draws_its_levels(capsys, tmp_path):
+    out = run(capsys, "show", "nd-yag", "-o", "here")
+    assert str(ND) in out
+    assert re.search(r"Saturation intensity.*\n +laser +2.9\d+e7 W m\^-2", out)
+    assert (tmp_path / "here" / "levels.png").read_bytes()[:4] == PNG
+
+
+def test_show_a_model_that_cannot_be_solved(capsys, tmp_path):
+    transfer = '[[processes]]\nkind = "EnergyTransfer"\nlabel = "t"\nreaction = "2 + 2 -> 1 + 1"\ncoefficient = 1e-22\n'
+    (tmp_path / "mine.toml").write_text(MINE + transfer)
+    assert "not computed: A steady state" in run(capsys, "show", "mine.toml")
+    assert main(["solve", "mine.toml"]) == 2
+    assert "`t` makes this one nonlinear" in capsys.readouterr().err
+
+
+def test_media_lists_what_ships_on_one_line_each(capsys):
+    lines = run(capsys, "media").splitlines()
+    assert len(lines) == len(jr.list_media())
+    assert re.search(r"nd-yag +Nd:YAG.*4 levels; laser 1064.15 nm", lines[jr.list_media().index("nd-yag")])
+
+
+def test_the_command_line_turns_on_float64(capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    jax.config.update("jax_enable_x64", False)
+    run(capsys, "solve", "mine.toml")
+    assert jax.config.values["jax_enable_x64"]
+
+
+def test_values_are_read_with_units_or_in_si():
+    assert read_value("1 kW/cm^2", "signal.intensity", ND) == 1e7
+    assert read_value("250", "pump.rate", ND) == 250
+    assert read_value("1064.15 nm", "signal.frequency", ND) == pytest.approx(c / 1064.15e-9)
+    axes = read_over(["pump.rate=0:1 ms^-1:3:lin", "signal.intensity = 1 W/cm^2 : 100 W/cm^2 : 3"], ND)
+    np.testing.assert_allclose(axes["pump.rate"], [0, 500, 1000])
+    np.testing.assert_allclose(axes["signal.intensity"], [1e4, 1e5, 1e6])
+
+
+REFUSED = [
+    (["solv", "nd-yag"], ["`solv` is not a command", "did you mean `solve`"]),
+    (["my-laser.toml"], ["`jaxrate solve my-laser.toml`"]),
+    (["solve"], ["MODEL", "jaxrate solve --help"]),
+    (["solve", "nd-yga"], ["There is no file `nd-yga`; did you mean `nd-yag`?", "Media that ship"]),
+    (["show", "my-lasr.toml"], ["no file `my-lasr.toml`; did you mean `my-laser.toml`?", "`nd-yag`"]),
+    (["show", "nowhere/x.toml"], ["There is no file `nowhere/x.toml`", "`nd-yag`"]),
+    (["show", "."], ["is a directory"]),
+    (["show", "broken.toml"], ["broken.toml", "line 1: name = "]),
+    (["show", "binary.toml"], ["binary.toml", "utf-8"]),
+    (["solve", "nd-yag", "--over", "pump.rat=1:2:3"], ["`pump.rat`", "did you mean `pump.rate`"]),
+    (["solve", "nd-yag", "--over", "pump.rate=1:2"], ["START:STOP:NUM", "'1:2'"]),
+    (["solve", "nd-yag", "--over", "pump.rate"], ["NAME=START:STOP:NUM[:lin]"]),
+    (["solve", "nd-yag", "--over", "pump.rate=0:1:3"], ["0:1:3:lin"]),
+    (["solve", "nd-yag", "--over", "pump.rate=1:2:many"], ["whole number from 2 on", "'many'"]),
+    (["solve", "nd-yag", "--set", "pump.rate=3 W"], ["`pump.rate`", "a rate", "'3 W'"]),
+    (["solve", "nd-yag", "--set", "pump.rate"], ["NAME=VALUE"]),
+    (["--over", "pump.rat=1:2:3"], ["did you mean `pump.rate`"]),
+    (["--over", "density=1e25:1e26:3"], ["`pump.rate` and `signal.intensity`", "solve nd-yag --over density="]),
+    (["solve", "nd-yag", "--what"], ["unrecognized arguments: --what"]),
+    (["show", "nd-yag", "-o", "my-laser.toml"], ["my-laser.toml: File exists"]),
+]
+
+
+@pytest.mark.parametrize(("argv", "words"), REFUSED, ids=[" ".join(argv) for argv, _ in REFUSED])
+def test_errors_of_the_user_are_one_clear_message(argv, words, capsys, tmp_path):
+    (tmp_path / "my-laser.toml").write_text(MINE)
+    (tmp_path / "broken.toml").write_text("name = \n")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("jaxrate: error: ")
+    assert "Traceback" not in err
+    assert all(word in err for word in words)
+
+
+def test_a_bug_is_not_blamed_on_the_user(monkeypatch):
+    monkeypatch.setattr("jaxrate.cli.media.list_media", lambda: math.sqrt(-1))
+    with pytest.raises(ValueError, match="math domain error"):
+        main(["media"])
+
+
+def test_interrupted_quietly(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxrate.cli.media.run", interrupted)
+    assert main(["media"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    code = "import sys, time; from jaxrate.cli import main; sys.stdin.read(); sys.exit(main(['media']))"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        for stream in (process.stdout, process.stdin):
+            assert stream is not None
+            stream.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_help_names_every_command(capsys):
+    out = run(capsys, "--help")
+    assert all(word in out for word in ("demo", "solve", "show", "media", "--over", "examples:"))
+    assert "START:STOP:NUM" in run(capsys, "solve", "--help")
+    assert run(capsys, "--version") == f"jaxrate {jr.__version__}\n"

@@ -1,0 +1,183 @@
+"""Steady states through the statement: exact, unique or said not to be, and untouched by bad neighbours."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxrate as jr
+from tests.media import four_level, ring
+from tests.networks import (
+    closed_classes,
+    dense_pairs,
+    embedded,
+    exact_log_derivatives,
+    exact_populations,
+    model_of,
+    theta_of,
+)
+from tests.tolerance import DERIVATIVE, ROUNDING, close, same
+
+SMALLEST = {"float64": 1e-280, "float32": 1e-30}
+
+
+@pytest.mark.parametrize("n", [5, 12])
+def test_populations_and_jacobian_of_random_networks(n: int):
+    """As promised in both precisions, through `steady_state` and `Experiment.jacobian`; lanes are networks."""
+    rng = np.random.default_rng(n)
+    pairs, rates = dense_pairs(n), embedded(n, 4, rng).astype(np.float32)
+    model = model_of(pairs, n)
+    exact = np.array([[float(x) for x in exact_populations(pairs, k, n)] for k in rates.T]).T
+    wide = jr.steady_state(model, theta_of(rates.astype(np.float64)))
+    narrow = jr.steady_state(model, theta_of(jnp.asarray(rates)))  # type: ignore[arg-type]
+    for state, kind in ((wide, "float64"), (narrow, "float32")):
+        found = np.asarray(state.populations)
+        assert found.dtype == kind
+        assert np.all(np.asarray(state.status) == jr.Status.OK)
+        above = (exact > SMALLEST[kind]) | (exact == 0)
+        close(found[above], exact[above], ROUNDING)
+    names = [f"k{r}.rate" for r in rng.permutation(len(pairs))[:6]]
+    every = {f"L{i}": jr.Population(f"L{i}") for i in range(n)}
+    bench = jr.Experiment(model, jr.Steady(), every)
+    for given, kind in ((rates.astype(np.float64), "float64"), (jnp.asarray(rates), "float32")):
+        slopes = bench.jacobian(theta_of(given), wrt=names)  # type: ignore[arg-type]
+        for lane, k in enumerate(rates.T):
+            wanted = exact_log_derivatives(pairs, k, n)
+            for i in range(n):
+                if exact[i, lane] > SMALLEST[kind]:
+                    for name in names:
+                        r = int(name[1:-5])
+                        found = np.asarray(slopes[f"L{i}"][name][lane], np.float64) * k[r] / exact[i, lane]
+                        close(found, wanted[i, r], 0.0, DERIVATIVE[kind], what=f"{name} on L{i}, lane {lane}")
+
+
+def test_status_of_every_zero_pattern():
+    """NOT_UNIQUE exactly where there are two closed classes; else the answer, absorbing level or not."""
+    names = list(ring().parameters())
+    patterns = np.array(np.meshgrid(*[[0.0, 1.0]] * len(names), indexing="ij"))
+    state = jr.steady_state(ring(), dict(zip(names, patterns, strict=True)))
+    pairs = [("abc".index(name[1]), "abc".index(name[0])) for name in names]
+    for where in np.ndindex(patterns.shape[1:]):
+        here = [p for p, k in zip(pairs, patterns[(slice(None), *where)], strict=True) if k]
+        classes, populations = closed_classes(here, 3), state.populations[(slice(None), *where)]
+        if len(classes) > 1:
+            assert state.status[where] == jr.Status.NOT_UNIQUE
+            assert np.all(np.isnan(populations))
+        else:
+            assert state.status[where] == jr.Status.OK
+            assert set(np.flatnonzero(populations)) == set(classes[0])
+            close(populations.sum(), 1.0)
+
+
+@pytest.mark.parametrize("dark", range(4))
+def test_an_absorbing_level_of_any_index(dark: int):
+    names = [jr.Decay(f"from {i}", f"{i} -> {dark}", rate=10.0**i) for i in range(4) if i != dark]
+    state = jr.steady_state(jr.Model([jr.Level(str(i)) for i in range(4)], names))
+    same(state.populations, np.eye(4)[dark])
+
+
+BAD = {
+    "NaN": ("pump.rate", np.nan),
+    "inf": ("pump.rate", np.inf),
+    "negative rate": ("quench.rate", -1.0),
+    "negative intensity": ("signal.intensity", -1.0),
+    "B overflows": ("laser.B", 1.7e308),
+    "zero width": ("laser.fwhm", 0.0),
+    "negative density": ("density", -1.0),
+}
+NAMES = ("pump.rate", "quench.rate", "signal.intensity", "laser.B", "laser.fwhm", "density")
+
+
+def lanes_with(bad: dict[int, tuple[str, float]], lanes: int = 300) -> dict[str, np.ndarray]:
+    rng, model = np.random.default_rng(5), four_level().parameters()
+    theta = {name: model[name] * 10.0 ** rng.uniform(-2, 2, lanes) for name in NAMES}
+    for lane, (name, value) in bad.items():
+        theta[name][lane] = value
+        if name == "laser.B":
+            theta["signal.intensity"][lane] = 1e308
+    return theta
+
+
+def test_bad_lanes_are_marked_and_touch_nobody():
+    bad = {13 * (i + 1): case for i, case in enumerate(BAD.values())}
+    clean, state = (jr.steady_state(four_level(), lanes_with(b)) for b in ({}, bad))
+    good = ~np.isin(np.arange(300), list(bad))
+    assert np.all(state.status[~good] == jr.Status.BAD_INPUT)
+    assert np.all(np.isnan(state.populations[:, ~good]))
+    same(state.status[good], clean.status[good])
+    same(state.populations[:, good], clean.populations[:, good])
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_gradients_of_the_mean_of_good_lanes_are_unharmed(x64: bool):
+    """Reverse and forward mode through `jnp.nanmean`: the gradient of the others, and zero for the bad."""
+    with jax.enable_x64(x64):
+        low = {} if x64 else {"B overflows"}  # 1.7e308 is no float32
+        cases = [case for name, case in BAD.items() if name not in low]
+        bad = {13 * (i + 1): case for i, case in enumerate(cases)}
+        good = ~np.isin(np.arange(300), list(bad))
+
+        def mean(theta: dict[str, jax.Array]) -> jax.Array:
+            return jnp.nanmean(jr.steady_state(four_level(), theta)["2"])
+
+        hurt = {n: jnp.asarray(x) for n, x in lanes_with(bad).items()}
+        whole = {n: jnp.asarray(x[good]) for n, x in lanes_with(bad).items()}
+        reverse, wanted = jax.jit(jax.grad(mean))(hurt), jax.jit(jax.grad(mean))(whole)
+        for name in NAMES:
+            slopes = np.asarray(reverse[name])
+            assert np.all(slopes[~good] == 0)
+            close(slopes[good], wanted[name], {"float64": 1e-12, "float32": 1e-5}, what=name)
+        ones = {n: jnp.ones_like(x) for n, x in hurt.items()}
+        one, total = jax.jit(lambda x: jax.jvp(mean, (x,), (ones,)))(hurt)
+        parts = sum(float(np.sum(np.asarray(reverse[name], np.float64))) for name in NAMES)
+        assert np.isfinite(one)
+        close(total, parts, {"float64": 1e-10, "float32": 1e-3})
+
+
+def test_a_lane_that_is_not_unique_harms_no_gradient():
+    rng = np.random.default_rng(1)
+    rates = rng.uniform(0.5, 2.0, (6, 20))
+    rates[:, 7] = 0.0
+    names = list(ring().parameters())
+    with jax.enable_x64(True):
+
+        def mean(k: jax.Array) -> jax.Array:
+            return jnp.nanmean(jr.steady_state(ring(), dict(zip(names, k, strict=True)))["b"])
+
+        slopes = np.asarray(jax.grad(mean)(jnp.asarray(rates)))
+    assert np.all(slopes[:, 7] == 0)
+    assert np.all(np.isfinite(slopes))
+    assert np.all(slopes[:, :7] != 0)
+
+
+def test_a_nonlinear_network_is_refused_by_name():
+    levels = [jr.Level("a"), jr.Level("b"), jr.Level("c")]
+    transfer = jr.EnergyTransfer("upconversion", "b + b -> a + c", coefficient="1e-23 m^3/s")
+    with pytest.raises(ValueError, match="`upconversion`"):
+        jr.steady_state(jr.Model(levels, [transfer], density="1e26 m^-3"))
+
+
+def test_species_are_solved_apart():
+    """Two atoms in one model are two networks: each as if it were alone, and sums to one."""
+    names = ("Yb", "Er")
+    levels = [jr.Level(f"{i}", species=s) for i in range(2) for s in names]
+    decays = [jr.Decay(f"{s} down", f"{s}:1 -> {s}:0", rate=3.0) for s in names]
+    pumps = [jr.Pump(f"{s} pump", f"{s}:0 -> {s}:1", rate=r) for s, r in zip(names, (1.0, 6.0), strict=True)]
+    model = jr.Model(levels, [*decays, *pumps], density={"Yb": "1e26 m^-3", "Er": "1e25 m^-3"})
+    state = jr.steady_state(model, {"Er pump.rate": np.array([6.0, 0.0, 1e300])})
+    close(state["Yb:1"], 0.25)
+    close(state["Er:1"], [2 / 3, 0.0, 1.0])
+    close(state["Er:0"] + state["Er:1"], 1.0)
+
+
+def test_print_says_what_happened():
+    text = str(jr.steady_state(ring(), {"ab.rate": np.array([1.0, np.nan, 2.0])}))
+    assert "2 x solved" in text
+    assert "1 x a parameter is NaN" in text
+    assert "3 levels" in text
+
+
+def test_status_codes_are_their_messages():
+    assert str(jr.Status(2)) == jr.Status.NOT_UNIQUE.message
+    assert all(str(status) for status in jr.Status)
+    assert int(jr.Status.OK) == 0
