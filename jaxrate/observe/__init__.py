@@ -1,0 +1,18 @@
+"""Observables: what is read off a solution. Each is a pure function of it, computed inside the blocks that solve.
+
+A `Solution` from `jr.steady_state` has its batch axes where a block has its lane axis, so the same observable is
+called on either.
+"""
+
+from jaxrate.observe.light import CrossSection as CrossSection
+from jaxrate.observe.light import Gain as Gain
+from jaxrate.observe.observable import Observable as Observable
+from jaxrate.observe.observable import describe as describe
+from jaxrate.observe.population import BranchingRatio as BranchingRatio
+from jaxrate.observe.population import Inversion as Inversion
+from jaxrate.observe.population import Lifetime as Lifetime
+from jaxrate.observe.population import Population as Population
+from jaxrate.observe.power import Fluorescence as Fluorescence
+from jaxrate.observe.power import NetPower as NetPower
+from jaxrate.observe.power import ThermalEmission as ThermalEmission
+from jaxrate.observe.saturation import SaturationIntensity as SaturationIntensity

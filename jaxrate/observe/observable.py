@@ -1,0 +1,88 @@
+"""What an observable is, and how one is read off a solution that is there already."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrate.network.coefficients import Parameters
+from jaxrate.network.network import Network
+from jaxrate.solve.batch import read_batch
+from jaxrate.solve.lanes import run
+from jaxrate.solve.solution import Solution
+from jaxrate.solve.status import Status
+
+
+class Observable:
+    """Something read off a solution: call it on one, or name it in an `Experiment`.
+
+    Attributes:
+        unit: SI unit of its values.
+        axis: Name of its leading axis, with its coordinate in SI units; None for one number a lane.
+    """
+
+    unit: ClassVar[str] = "1"
+
+    @property
+    def axis(self) -> tuple[str, np.ndarray, str] | None:
+        """(name, values, unit) of the leading axis of its values; None where a lane has one number."""
+        return None
+
+    @property
+    def long_name(self) -> str:
+        """What it is, for labels."""
+        raise NotImplementedError
+
+    def check(self, network: Network) -> None:
+        """Refuse a model it cannot be read off, before anything is solved."""
+        raise NotImplementedError
+
+    def of(self, solution: Solution) -> Any:
+        """Its value in a block of lanes, shape (lane,) or (axis, lane)."""
+        raise NotImplementedError
+
+    def __call__(self, solution: Solution) -> Any:
+        """Its value of every ensemble, shape (*batch) or (axis, *batch); NaN where the status is not 0."""
+        if isinstance(solution.parameters, Parameters):
+            return self.of(solution)
+        self.check(solution.network)
+        return _read(self, solution)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Kernel that reads an observable off populations that are solved already."""
+
+    network: Network
+    observable: Observable
+
+    @property
+    def lane_bytes(self) -> int:
+        return 64 * (self.network.num_levels + len(self.network.names))
+
+    @property
+    def has_short_way(self) -> bool:
+        return False
+
+    def __call__(self, base: Any, block: dict[str, Any], lanes: int, short: bool) -> dict[str, Any]:
+        populations, status = block.pop("populations"), block.pop("status")
+        solved = status == Status.OK
+        varied = {name: jnp.where(solved, x, base[self.network.order[name]]) for name, x in block.items()}
+        solution = Solution(populations, status, self.network.parameters(base, varied), self.network)
+        value = self.observable.of(solution)
+        return {"value": jnp.where(solved, jnp.broadcast_to(value, (*value.shape[:-1], lanes)), jnp.nan)}
+
+
+def _read(observable: Observable, solution: Solution) -> Any:
+    network, fixed = solution.network, solution.network.model.parameters()
+    values = {n: v for n, v in solution.parameters.items() if not (isinstance(v, float) and v == fixed[n])}
+    batch = read_batch({**values, "populations": solution.populations, "status": solution.status}, {"populations": 1})
+    return run(_Reading(network, observable), network.base, batch)["value"]
+
+
+def describe(name: str, observable: Any) -> tuple[str, str]:
+    """(long name, unit) of an observable; of any other function its name and nothing."""
+    if isinstance(observable, Observable):
+        return observable.long_name, observable.unit
+    return name, ""
