@@ -90,7 +90,7 @@ def num_closed_classes(pairs: Sequence[Pair], n: int) -> int:
     return len(closed_classes(pairs, n))
 
 
-def exact_populations(pairs: Sequence[Pair], rates: Sequence[float], n: int, digits: int = DIGITS) -> list[Any]:
+def exact_populations(pairs: Sequence[Pair], rates: Any, n: int, digits: int = DIGITS) -> list[Any]:
     """Steady populations by elimination in `digits` digits: on the recurrent class, where it never divides by zero."""
     alive = [(p, k) for p, k in zip(pairs, rates, strict=True) if k > 0]
     (recurrent,) = closed_classes([p for p, _ in alive], n)
@@ -108,7 +108,7 @@ def exact_populations(pairs: Sequence[Pair], rates: Sequence[float], n: int, dig
 
 
 def _gth(K: list[list[Any]]) -> list[Any]:
-    sums = [mpmath.mpf(0)] * len(K)
+    sums: list[Any] = [mpmath.mpf(0)] * len(K)
     for k in range(len(K) - 1, 0, -1):
         sums[k] = mpmath.fsum(K[i][k] for i in range(k))
         share = [K[i][k] / sums[k] for i in range(k)]
@@ -123,7 +123,7 @@ def _gth(K: list[list[Any]]) -> list[Any]:
     return [v / total for v in x]
 
 
-def exact_log_derivatives(pairs: Sequence[Pair], rates: Sequence[float], n: int, digits: int = 500) -> np.ndarray:
+def exact_log_derivatives(pairs: Sequence[Pair], rates: Any, n: int, digits: int = 500) -> np.ndarray:
     r"""$\partial\ln p_i/\partial\ln k_r$, shape (level, transition); NaN for a level that holds nothing.
 
     From the inverse M of the rate matrix with one row replaced by the norm, $\partial p = -M\,(\partial K)\,p$. The
@@ -143,7 +143,7 @@ def exact_log_derivatives(pairs: Sequence[Pair], rates: Sequence[float], n: int,
         return found
 
 
-def _normed_generator(pairs: Sequence[Pair], rates: Sequence[float], n: int) -> list[list[Any]]:
+def _normed_generator(pairs: Sequence[Pair], rates: Any, n: int) -> list[list[Any]]:
     A = [[mpmath.mpf(0)] * n for _ in range(n)]
     for (i, j), k in zip(pairs, rates, strict=True):
         A[i][j] += mpmath.mpf(float(k))

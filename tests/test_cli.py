@@ -283,6 +283,18 @@ def test_interrupted_quietly(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_program_leaves_at_once_when_interrupted():
+    code = """
+import os, signal, sys, time
+import jaxrate.cli.media
+jaxrate.cli.media.run = lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60))
+sys.argv = ["jaxrate", "media"]
+jaxrate.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 def test_a_reader_that_has_gone_is_no_error():
     code = "import sys, time; from jaxrate.cli import main; sys.stdin.read(); sys.exit(main(['media']))"
     pipe = subprocess.PIPE

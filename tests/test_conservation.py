@@ -32,7 +32,7 @@ def two_species() -> jr.Model:
         jr.Level("1", energy="6500 cm^-1", g=14, species="Er"),
         jr.Level("2", energy="10200 cm^-1", g=12, species="Er"),
     ]
-    line = {"lineshape": jr.Lorentzian(fwhm="1 THz"), "A": "100 s^-1"}
+    line: Any = {"lineshape": jr.Lorentzian(fwhm="1 THz"), "A": "100 s^-1"}
     processes = [
         jr.Radiative("yb", "Yb:1 -> Yb:0", **line),
         jr.Radiative("er", "Er:1 -> Er:0", **line),
@@ -57,12 +57,16 @@ def random_model(rng: np.random.Generator) -> jr.Model:
 
     moves = [rng.choice(names[s], 2, replace=False) for s in rng.choice(["A", "B"], 6)]
     decays = [jr.Decay(f"d{i}", f"{a} -> {b}", rate=10.0 ** rng.uniform(-3, 9)) for i, (a, b) in enumerate(moves)]
-    pairs = [tuple(rng.choice(["A", "B"], 2)) for _ in range(6)]
+    reactions = []
+    while len(reactions) < 6:
+        a, b = (str(s) for s in rng.choice(["A", "B"], 2))
+        before, after = [pick(a), pick(b)], [pick(a), pick(b)]
+        if sorted(before) != sorted(after):
+            reactions.append(" -> ".join(" + ".join(side) for side in (before, after)))
+    coefficients = 10.0 ** rng.uniform(-28, -18, 6)
     transfers = [
-        jr.EnergyTransfer(
-            f"t{i}", f"{pick(a)} + {pick(b)} -> {pick(a)} + {pick(b)}", coefficient=10.0 ** rng.uniform(-28, -18)
-        )
-        for i, (a, b) in enumerate(pairs)
+        jr.EnergyTransfer(f"t{i}", reaction, coefficient=k)
+        for i, (reaction, k) in enumerate(zip(reactions, coefficients, strict=True))
     ]
     densities = {s: 10.0 ** rng.uniform(20, 27) for s in names}
     return jr.Model(levels, [*decays, *transfers], density=densities)

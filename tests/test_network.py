@@ -52,15 +52,13 @@ def program_size(model: jr.Model, varied: tuple[str, ...]) -> int:
         return size_of(jax.make_jaxpr(lambda base, block: program(base, block, 4, False))(network.base, block).jaxpr)
 
 
-def test_the_program_does_not_grow_with_the_number_of_processes():
-    """40 and 160 decays among the same levels: as many instructions."""
-    pairs, rng = dense_pairs(12), np.random.default_rng(0)
-    chosen = [pairs[i] for i in rng.permutation(len(pairs))]
-    few, many = (model_of(chosen[:count], 12) for count in (40, 120))
-    doubled = model_of([*chosen[:80], *chosen[:80]], 12)
-    sizes = [program_size(model, ("k0.rate", "k7.rate")) for model in (few, many)]
-    assert sizes[0] == sizes[1]
-    assert program_size(doubled, ("k0.rate", "k7.rate")) <= sizes[0] + 3  # a second layer of the same transitions
+@pytest.mark.parametrize("n", [4, 9])
+def test_the_program_does_not_grow_with_the_number_of_processes(n: int):
+    """40 and 160 decays among the same levels: as many instructions, whether they share pairs of levels or not."""
+    chosen = [dense_pairs(n)[i % (n * (n - 1))] for i in np.random.default_rng(0).permutation(160)]
+    few, many, on_one = (model_of(pairs, n) for pairs in (chosen[:40] * 2, chosen, chosen[:40] * 20))
+    sizes = [program_size(model, ("k0.rate", "k7.rate")) for model in (few, many, on_one)]
+    assert sizes[0] == sizes[1] == sizes[2]
 
 
 def lines(count: int) -> jr.Model:
@@ -155,7 +153,7 @@ def test_the_share_of_a_mode_is_part_of_A():
     network = compile_network(jr.Model(levels, [line, cavity], density="1e15 m^-3"))
     with jax.enable_x64(True):
         parameters = network.parameters(jnp.asarray(network.base), {})
-        change = rate_of_change(network, parameters, jnp.array([[0.0], [1.0], [0.0]]))[:, 0]
+        change = np.asarray(rate_of_change(network, parameters, jnp.array([[0.0], [1.0], [0.0]])))[:, 0]
     close(change[1], -1e-6, 1e-12)
     assert change[2] > 0
 
@@ -213,7 +211,7 @@ def test_shapes_that_do_not_broadcast_are_both_named(array: Any):
         jr.steady_state(four_level(), theta)
 
 
-@pytest.mark.parametrize("given", ["100 s^-1", "fast", [[1.0], [1.0, 2.0]], {"a": 1}, None, 1j])
+@pytest.mark.parametrize("given", ["100 s^-1", "100", [[1.0], [1.0, 2.0]], {"a": 1}, None, 1j])
 def test_a_value_that_is_no_number_is_named(given: Any):
     with pytest.raises(ValueError, match=r"`pump\.rate`"):
         jr.steady_state(four_level(), {"pump.rate": given})

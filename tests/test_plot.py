@@ -84,8 +84,20 @@ def test_the_scale_of_colours_follows_the_values():
     norm = plot.map(flat).collections[0].norm
     assert type(norm) is Normalize
     assert (norm.vmin, norm.vmax) == (-2, 2)
-    assert isinstance(plot.map(swept(PUMP[:, None] * np.ones(SIGNAL.size))).collections[0].norm, LogNorm)
+    positive = swept(PUMP[:, None] * np.ones(SIGNAL.size))
+    assert isinstance(plot.map(positive.assign_attrs(long_name="population of a")).collections[0].norm, LogNorm)
     assert plot.map(swept(np.full((PUMP.size, SIGNAL.size), np.nan))).collections[0].norm.vmax == 1
+
+
+def test_gain_of_one_sign_keeps_its_colours():
+    """Red amplifies and blue absorbs in every map, also where only one of them occurs."""
+    values = swept(PUMP[:, None] * np.ones(SIGNAL.size))
+    for sign in (1, -1):
+        ax = plot.map(values.copy(data=sign * values))
+        red, _, blue, _ = ax.collections[0].cmap(ax.collections[0].norm(sign * PUMP[-1]))
+        assert (red > blue) == (sign > 0)
+        assert ax.get_legend() is None
+        assert bar_of(ax).get_ylim() == tuple(sorted((sign * PUMP[0], sign * PUMP[-1])))
 
 
 def test_lanes_without_a_result_are_grey():

@@ -72,6 +72,7 @@ def _report(model: Model, line: str, pump: str) -> None:
     print(describe_transparency(model, line, pump, {}))
     print("\nComputed from the model, beside what was published:")
     print(expected_table(readings))
+    print(f"  Sources: `jaxrate show {MEDIUM}`.")
     print("\nAt the stated parameters:")
     print(line_table(readings, model.radiative(line)))
 

@@ -1,9 +1,11 @@
 """The entry point: which command, with which options, and what becomes of an error."""
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         ValueError: a bug; its traceback is what a report needs.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _quit)
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -158,6 +162,13 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
+
+
+def _quit(*_: object) -> NoReturn:
+    """Leave at once: JAX, interrupted while it compiles, crashes when Python takes it down."""
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 def _silence(stream: object) -> None:

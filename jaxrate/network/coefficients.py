@@ -148,10 +148,12 @@ class Parameters(Mapping[str, Any]):
         """
         import jax.numpy as jnp
 
-        special = [i for i, name in enumerate(names) if name in self._varied or name in self._derived]
         values = self._base[jnp.asarray([self._order.get(name, 0) for name in names])][:, None]
+        special = {i: name for i, name in enumerate(names) if name in self._varied or name in self._derived}
         if not special:
             return values
-        rows = jnp.stack(jnp.broadcast_arrays(*(jnp.atleast_1d(self[names[i]]) for i in special)))
+        each = list(dict.fromkeys(special.values()))
+        rows = jnp.stack(jnp.broadcast_arrays(*(jnp.atleast_1d(self[name]) for name in each)))
         values = jnp.broadcast_to(values, (len(names), rows.shape[1]))
-        return values.at[jnp.asarray(special)].set(rows)
+        which = jnp.asarray([each.index(name) for name in special.values()])
+        return values.at[jnp.asarray(list(special))].set(rows[which])

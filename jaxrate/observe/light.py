@@ -21,7 +21,7 @@ class AtFrequency(OfLine):
     def __post_init__(self) -> None:
         if self.frequency is not None:
             given = np.asarray(self.frequency, dtype=np.float64)
-            if given.ndim > 1 or not np.all(given > 0):
+            if given.ndim > 1 or not np.all((given > 0) & (given < np.inf)):
                 raise ValueError("`frequency` must be a positive number or a list of them in Hz.")
             object.__setattr__(self, "frequency", float(given) if given.ndim == 0 else tuple(given.tolist()))
 

@@ -111,9 +111,11 @@ def is_signed(x: np.ndarray) -> bool:
 
 
 def linear_threshold(x: np.ndarray) -> float:
-    """Where a symmetric logarithmic scale becomes linear: a power of ten well below the weaker sign's largest value.
+    """Where a symmetric logarithmic scale becomes linear: a power of ten.
 
-    Two decades of the weaker sign stay visible, but not more than eight of the stronger.
+    It lies well below the largest value of the weaker sign, or below all but the smallest values where there is one
+    sign only; at most eight decades are shown.
     """
-    weaker, stronger = sorted((-float(np.nanmin(x)), float(np.nanmax(x))))
-    return 10.0 ** np.floor(np.log10(max(weaker / 30, stronger * 1e-8)))
+    size = np.abs(x[np.isfinite(x) & (x != 0)])
+    weaker = min(-float(np.nanmin(x)), float(np.nanmax(x))) if is_signed(x) else float(np.quantile(size, 0.02)) * 30
+    return 10.0 ** np.floor(np.log10(max(weaker / 30, float(size.max()) * 1e-8)))

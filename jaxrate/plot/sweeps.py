@@ -34,9 +34,9 @@ def map(
 ) -> Axes:
     """Map of a quantity over the two axes of a sweep.
 
-    Axes whose values are spaced logarithmically are logarithmic. Values on both sides of zero are coloured around a
-    white zero, which a line marks: for a gain it is transparency. Values over decades are coloured by their
-    logarithm. Lanes without a result are grey.
+    Axes whose values are spaced logarithmically are logarithmic. A quantity that has a sign is red above zero and
+    blue below; where it changes sign a line marks it: for a gain that is transparency. Values over decades are
+    coloured by their logarithm. Lanes without a result are grey.
 
     Args:
         values: What `jr.sweep` returned, or one array of it, with two dimensions.
@@ -53,7 +53,7 @@ def map(
     array = _two_axes(pick(values, name), x)
     horizontal, vertical = (coordinate(array, dim) for dim in array.dims)
     ax = axes(ax)
-    norm, colours = _colouring(np.asarray(array))
+    norm, colours = _colouring(array)
     mesh = ax.pcolormesh(
         *(_edges(np.asarray(c, float)) for c in (horizontal, vertical)),
         np.asarray(array).T,
@@ -97,13 +97,14 @@ def _edges(centres: np.ndarray) -> np.ndarray:
     return np.exp(borders) if logarithmic else borders
 
 
-def _colouring(values: np.ndarray) -> tuple[Normalize, str]:
-    """Scale and colour map that a set of values needs."""
+def _colouring(array: xr.DataArray) -> tuple[Normalize, str]:
+    """Scale and colour map that a quantity and its values need."""
+    values = np.asarray(array)
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return Normalize(0.0, 1.0), "viridis"
-    if is_signed(finite):
-        largest = float(np.abs(finite).max())
+    if _has_sign(array):
+        largest = float(np.abs(finite).max()) or 1.0
         if spans_decades(finite):
             return SymLogNorm(linear_threshold(finite), vmin=-largest, vmax=largest), "RdBu_r"
         return Normalize(-largest, largest), "RdBu_r"
@@ -112,12 +113,17 @@ def _colouring(values: np.ndarray) -> tuple[Normalize, str]:
     return Normalize(float(finite.min()), float(finite.max())), "viridis"
 
 
+def _has_sign(array: xr.DataArray) -> bool:
+    """Whether zero means something: some values are negative, or those of its kind can be."""
+    return bool(np.any(np.asarray(array) < 0)) or quantity(array).startswith(("gain", "inversion", "net power"))
+
+
 def _add_bar(ax: Axes, mesh: ScalarMappable, array: xr.DataArray) -> None:
-    """Colour bar over the range of the values, which is the half of a range around zero where one sign is weak."""
+    """Colour bar over the range of the values; the colours are laid out around zero, whichever signs occur."""
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
     bar.set_label(label(array))
     finite = np.asarray(array)[np.isfinite(array)]
-    if is_signed(finite):
+    if _has_sign(array) and finite.size and np.ptp(finite) > 0:
         bar.ax.set_ylim(float(finite.min()), float(finite.max()))
 
 

@@ -95,10 +95,12 @@ def _as_array(name: str, given: Any) -> Any:
     if isinstance(given, jax.Array) or (isinstance(given, np.ndarray) and given.dtype in (np.float64, np.float32)):
         return given
     try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        message = f"`{name}` must be a number or an array of numbers in SI units, but {given!r} was given."
-        raise ValueError(message) from None
+        array = np.asarray(given)
+    except ValueError:  # rows of different length
+        array = np.empty(0, object)
+    if array.dtype.kind in "biuf":
+        return array.astype(np.float64)
+    raise ValueError(f"`{name}` must be a number or an array of numbers in SI units, but {given!r} was given.")
 
 
 def _dtype(arrays: Mapping[str, Any], precision: str | None) -> np.dtype:

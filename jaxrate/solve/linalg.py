@@ -61,6 +61,9 @@ def stationary(
 def _sparse(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, tame: bool) -> tuple[Array, Array]:
     """One array (lane,) a transition."""
     K: dict[Pair, Any] = {}
+    if isinstance(rates, Array):
+        cells = sorted(set(pairs))
+        rates, pairs = _summed(rates, [cells.index(pair) for pair in pairs], len(cells)), cells
     for r, pair in enumerate(pairs):
         _add(K, pair, rates[r])
     order = elimination_order(list(K), num_levels)
@@ -175,17 +178,21 @@ def _dense(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int,
 
 
 def _matrix(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, lanes: int) -> Array:
-    """Rates as a matrix (to, from, lane) with the root in front: gathered, so independent of their number."""
-    rows = rates if isinstance(rates, Array) else _rows(rates, lanes)
-    padded = jnp.concatenate([rows, jnp.zeros((1, lanes), rows.dtype)])
-    size = num_levels + 1
-    cells: dict[int, list[int]] = {}
-    for r, (i, j) in enumerate(pairs):
-        cells.setdefault((i + 1) * size + j + 1, []).append(r)
-    layers = np.full((max(map(len, cells.values()), default=1), size * size), len(pairs))
-    for cell, members in cells.items():
-        layers[: len(members), cell] = members
-    return _total([padded[layer] for layer in layers]).reshape(size, size, lanes)
+    """Rates as a matrix (to, from, lane) with the root in front."""
+    rows, size = rates if isinstance(rates, Array) else _rows(rates, lanes), num_levels + 1
+    return _summed(rows, [(i + 1) * size + j + 1 for i, j in pairs], size * size).reshape(size, size, lanes)
+
+
+def _summed(rows: Array, cells: Sequence[int], num_cells: int) -> Array:
+    """Sum of the rows of each cell, shape (cell, lane): gathered, so a program does not grow with their number."""
+    members: list[list[int]] = [[] for _ in range(num_cells)]
+    for row, cell in enumerate(cells):
+        members[cell].append(row)
+    layers = np.full((max(map(len, members), default=1) or 1, num_cells), len(cells))
+    for cell, its in enumerate(members):
+        layers[: len(its), cell] = its
+    padded = jnp.concatenate([rows, jnp.zeros_like(rows[:1], shape=(1, *rows.shape[1:]))])
+    return padded[layers[0]] if len(layers) == 1 else jnp.sum(padded[layers], axis=0)
 
 
 def _rows(rates: Sequence[Any], lanes: int) -> Array:
