@@ -68,7 +68,7 @@ def model_of(pairs: Sequence[Pair], n: int, **options: Any) -> jr.Model:
     return jr.Model(levels, decays, **options)
 
 
-def theta_of(rates: np.ndarray) -> dict[str, np.ndarray]:
+def theta_of(rates: Any) -> dict[str, Any]:
     """Rates (transition, *batch) as parameters of `model_of`."""
     return {f"k{r}.rate": rate for r, rate in enumerate(rates)}
 

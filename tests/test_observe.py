@@ -273,7 +273,8 @@ def measured(which: str) -> jr.Model:
     nm = np.linspace(960, 1040, 17)
     table = 1e-20 * np.exp(-(((nm - 1000) / 20) ** 2))
     spectra = {
-        name: jr.Spectrum(nm, table * scale, ("nm", "cm^2")) for name, scale in (("emission", 1.0), ("absorption", 0.4))
+        name: jr.Spectrum(tuple(nm), tuple(table * scale), ("nm", "cm^2"))
+        for name, scale in (("emission", 1.0), ("absorption", 0.4))
     }
     given: dict[str, Any] = spectra if which == "both" else {which: spectra[which]}
     levels = [

@@ -1,5 +1,8 @@
 """Steady states through the statement: exact, unique or said not to be, and untouched by bad neighbours."""
 
+from itertools import product
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,34 +24,39 @@ from tests.tolerance import DERIVATIVE, ROUNDING, close, same
 SMALLEST = {"float64": 1e-280, "float32": 1e-30}
 
 
-@pytest.mark.parametrize("n", [4, 7])
-def test_populations_and_jacobian_of_random_networks(n: int):
-    """As promised in both precisions, through `steady_state` and `Experiment.jacobian`; lanes are networks."""
-    rng = np.random.default_rng(n)
-    pairs, rates = dense_pairs(n), embedded(n, 4, rng).astype(np.float32)
-    model = model_of(pairs, n)
+def in_both_precisions(rates: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
+    """NumPy arrays, and JAX arrays of 32 bits, of rates that both hold exactly."""
+    return [("float64", theta_of(rates.astype(np.float64))), ("float32", theta_of(jnp.asarray(rates)))]
+
+
+@pytest.mark.parametrize("n", [4, 12])
+def test_populations_of_random_networks(n: int):
+    """As promised for either precision; lanes are networks of every kind."""
+    pairs, rates = dense_pairs(n), embedded(n, 4, np.random.default_rng(n)).astype(np.float32)
     exact = np.array([[float(x) for x in exact_populations(pairs, k, n)] for k in rates.T]).T
-    wide = jr.steady_state(model, theta_of(rates.astype(np.float64)))
-    narrow = jr.steady_state(model, theta_of(jnp.asarray(rates)))  # type: ignore[arg-type]
-    for state, kind in ((wide, "float64"), (narrow, "float32")):
+    for kind, theta in in_both_precisions(rates):
+        state = jr.steady_state(model_of(pairs, n), theta)
         found = np.asarray(state.populations)
         assert found.dtype == kind
         assert np.all(np.asarray(state.status) == jr.Status.OK)
         above = (exact > SMALLEST[kind]) | (exact == 0)
         close(found[above], exact[above], ROUNDING)
-    names = [f"k{r}.rate" for r in rng.permutation(len(pairs))[:3]]
-    every = {f"L{i}": jr.Population(f"L{i}") for i in range(3)}
-    bench = jr.Experiment(model, jr.Steady(), every)
-    for given, kind in ((rates.astype(np.float64), "float64"), (jnp.asarray(rates), "float32")):
-        slopes = bench.jacobian(theta_of(given), wrt=names)  # type: ignore[arg-type]
-        for lane, k in enumerate(rates.T):
-            wanted = exact_log_derivatives(pairs, k, n)
-            for i in range(3):
-                if exact[i, lane] > SMALLEST[kind]:
-                    for name in names:
-                        r = int(name[1:-5])
-                        found = np.asarray(slopes[f"L{i}"][name][lane], np.float64) * k[r] / exact[i, lane]
-                        close(found, wanted[i, r], 0.0, DERIVATIVE[kind], what=f"{name} on L{i}, lane {lane}")
+
+
+def test_jacobian_of_random_networks():
+    """Every logarithmic slope, in either precision."""
+    n, rng = 4, np.random.default_rng(4)
+    pairs, rates = dense_pairs(n), embedded(n, 4, rng).astype(np.float32)
+    exact = np.array([[float(x) for x in exact_populations(pairs, k, n)] for k in rates.T]).T
+    wanted = np.array([exact_log_derivatives(pairs, k, n) for k in rates.T])
+    some = rng.permutation(len(pairs))[:3]
+    bench = jr.Experiment(model_of(pairs, n), jr.Steady(), {f"L{i}": jr.Population(f"L{i}") for i in range(n)})
+    for kind, theta in in_both_precisions(rates):
+        slopes = bench.jacobian(theta, wrt=[f"k{r}.rate" for r in some])
+        for i, r in product(range(n), some):
+            held = exact[i] > SMALLEST[kind]
+            found = np.asarray(slopes[f"L{i}"][f"k{r}.rate"], np.float64) * rates[r] / np.where(held, exact[i], 1.0)
+            close(found[held], wanted[held, i, r], 0.0, DERIVATIVE[kind], what=f"k{r} on L{i} in {kind}")
 
 
 def test_status_of_every_zero_pattern():

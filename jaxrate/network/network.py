@@ -176,6 +176,11 @@ class Network:
         derived = dict(self.derived)
         return all(r.law is product and len(r.names) == 1 and r.names[0] not in derived for r in reactions)
 
+    @cached_property
+    def checked_as_rates(self) -> frozenset[str]:
+        """Parameters that are the coefficient of a reaction themselves, so that checking rates checks them."""
+        return frozenset(self.reactions[g[0]].names[0] for g in self.groups if len(g) == 1 and self.is_checked(g))
+
 
 def _is_function(derived: Any) -> bool:
     return not hasattr(derived, "names")

@@ -7,6 +7,7 @@ vmap) run the same kernel over the same blocks in place. Neither makes a broadca
 
 import math
 import os
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,17 +20,24 @@ import numpy as np
 from jax import Array, lax
 
 from jaxrate.solve.batch import Batch
+from jaxrate.solve.memory import result_array
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 2**20
 """Memory of a block while a core works on it: it stays in the second-level cache."""
 DEVICE_BYTES = 2**31
 """Memory of a block on an accelerator, which works on all its lanes at once."""
 BLOCKS_PER_CALL = 64
 """Blocks in one call of a compiled program: long enough to hide the call, short enough to share the work out."""
 
+WIDE = {"xla_cpu_prefer_vector_width": 512}
+"""Vectors as wide as the processor has them; XLA stops at 256 bits by itself."""
+
 Results = dict[str, Any]
 Sink = Callable[[int, int, Results], None]
-"""Takes the results of lanes lo to hi, shapes (*core, hi - lo), in any order and from any thread."""
+"""Takes the results of lanes lo to hi, shapes (*core, hi - lo), in any order and from any thread.
+
+The arrays are valid during the call only: the next chunk is computed into the same memory.
+"""
 
 
 class Kernel(Protocol):
@@ -86,10 +94,10 @@ def run(kernel: Kernel, base: np.ndarray, batch: Batch, progress: Callable[[int]
 
 
 def block_size(kernel: Kernel, remote: bool = False) -> int:
-    """Lanes in a block, a power of two that follows from the bytes of one lane: 64 to 2048 for a core."""
+    """Lanes in a block, a power of two that follows from the bytes of one lane: 64 to 4096 for a core."""
     if remote:
         return 2 ** max(6, int(math.log2(DEVICE_BYTES / kernel.lane_bytes)))
-    return 2 ** int(np.clip(math.log2(BLOCK_BYTES / kernel.lane_bytes), 6, 11))
+    return 2 ** int(np.clip(math.log2(BLOCK_BYTES / kernel.lane_bytes), 6, 12))
 
 
 def num_cores() -> int:
@@ -117,14 +125,15 @@ def stream(
     lanes, num_blocks = _call_size(kernel, batch)
     program = _program(kernel, lanes, num_blocks, batch.dtype, kernel.has_short_way)
     careful = _program(kernel, lanes, 1, batch.dtype, False)
-    size, sources = lanes * num_blocks, batch.sources()
+    size, sources, desk = lanes * num_blocks, batch.sources(), threading.local()
 
     def work(low: int) -> None:
         high = min(low + size, batch.size)
         with jax.enable_x64(True):
             chunk = batch.chunk(sources, low, high, size)
-            found = program(base, chunk, np.int32(-(-(high - low) // lanes)))
-            results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
+            used = np.int32(-(-(high - low) // lanes))
+            desk.results = program(base, chunk, used, getattr(desk, "results", None))
+            results = {name: np.asarray(r)[..., : high - low] for name, r in desk.results.items()}
             if kernel.has_short_way and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
                 results = _decided(careful, base, chunk, results, left, lanes)
             sink(low, high, results)
@@ -151,7 +160,7 @@ def _decided(
     results = {name: np.array(r) for name, r in results.items()}
     for some in (left[start : start + lanes] for start in range(0, len(left), lanes)):
         filled = np.resize(some, lanes)
-        part = careful(base, {name: a[..., filled] for name, a in chunk.items()}, np.int32(1))
+        part = careful(base, {name: a[..., filled] for name, a in chunk.items()}, np.int32(1), None)
         for name, r in part.items():
             results[name][..., some] = np.asarray(r)[..., : len(some)]
     return results
@@ -166,8 +175,11 @@ def _threads() -> ThreadPoolExecutor:
 @lru_cache(maxsize=256)
 def _program(
     kernel: Kernel, lanes: int, num_blocks: int, dtype: np.dtype, short: bool
-) -> Callable[[Any, Mapping[str, Any], Any], dict[str, Array]]:
-    """Compiled program for up to `num_blocks` blocks of which it does `used`."""
+) -> Callable[[Any, Mapping[str, Any], Any, dict[str, Array] | None], dict[str, Array]]:
+    """Compiled program for up to `num_blocks` blocks of which it does `used`.
+
+    What it returned for one chunk is where it puts the results of the next: fresh memory costs more than the solve.
+    """
 
     def one(base: Array, block: dict[str, Array]) -> dict[str, Array]:
         return _block(kernel, base, block, lanes, dtype, short)
@@ -175,16 +187,21 @@ def _program(
     def cut(chunk: dict[str, Array], k: Any) -> dict[str, Array]:
         return {name: lax.dynamic_slice_in_dim(a, k * lanes, lanes, -1) for name, a in chunk.items()}
 
-    def many(base: Array, chunk: dict[str, Array], used: Array) -> dict[str, Array]:
+    def many(base: Array, chunk: dict[str, Array], used: Array, results: dict[str, Array]) -> dict[str, Array]:
         def step(k: Array, results: dict[str, Array]) -> dict[str, Array]:
             part = one(base, cut(chunk, k))
             return {n: lax.dynamic_update_slice_in_dim(r, part[n], k * lanes, -1) for n, r in results.items()}
 
-        shapes = jax.eval_shape(lambda: one(base, cut(chunk, 0)))
-        empty = {n: lax.empty((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
-        return lax.fori_loop(0, used, step, empty)
+        return lax.fori_loop(0, used, step, results)
 
-    return jax.jit(many) if num_blocks > 1 else jax.jit(lambda base, chunk, used: one(base, chunk))
+    def first(base: Array, chunk: dict[str, Array]) -> dict[str, Array]:
+        shapes = jax.eval_shape(lambda: one(base, cut(chunk, 0)))
+        return {n: lax.empty((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
+
+    if num_blocks == 1:
+        return jax.jit(lambda base, chunk, used, results: one(base, chunk))
+    loop, memory = jax.jit(many, donate_argnums=3, compiler_options=WIDE), jax.jit(first)
+    return lambda base, chunk, used, results: loop(base, chunk, used, results or memory(base, chunk))
 
 
 def result_shapes(kernel: Kernel, base: np.ndarray, batch: Batch) -> dict[str, jax.ShapeDtypeStruct]:
@@ -204,15 +221,7 @@ def _shapes(kernel: Kernel, num_base: int, arrays: tuple, dtype: np.dtype) -> di
 
 def _allocate(kernel: Kernel, base: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
     shapes = result_shapes(kernel, base, batch)
-    return {name: _aligned((*s.shape, *batch.shape), np.dtype(s.dtype)) for name, s in shapes.items()}
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype, boundary: int = 64) -> np.ndarray:
-    """Uninitialised array at an address that JAX can take over without a copy."""
-    size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + boundary, np.uint8)
-    start = -raw.ctypes.data % boundary
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return {name: result_array((*s.shape, *batch.shape), np.dtype(s.dtype)) for name, s in shapes.items()}
 
 
 def _as_jax(array: np.ndarray, dtype: np.dtype) -> Array:

@@ -78,7 +78,8 @@ class Program:
         """Right for lanes with legal parameters and tame rates, whose status is OK; the others are UNDECIDED."""
         parameters = self.network.parameters(base, block)
         populations, tame = self.solver.solve_tame(self.network, parameters, lanes)
-        good = jnp.broadcast_to(legal_lanes(self.network, block) & tame, (lanes,))
+        others = {name: x for name, x in block.items() if name not in self.network.checked_as_rates}
+        good = jnp.broadcast_to(legal_lanes(self.network, others) & tame, (lanes,))
         status = jnp.where(good, Status.OK, UNDECIDED).astype(jnp.int8)
         return {**self._read(Solution(populations, status, parameters, self.network), lanes), "status": status}
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 
 from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
@@ -40,7 +41,7 @@ class Steady:
     def lane_bytes(self, network: Network) -> int:
         """Memory one lane needs while it is solved: what the size of a block follows from."""
         n, r = network.num_levels, len(network.reactions)
-        return 8 * (3 * r + 4 * n) if n <= UNROLLED else 8 * (3 * (n + 1) ** 2 + r)
+        return 8 * (r + 3 * n) if n <= UNROLLED else 8 * (3 * (n + 1) ** 2 + r)
 
     def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
         """Populations (level, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
@@ -64,15 +65,26 @@ class Steady:
 
         No level absorbs in them and nothing overflows, so that the elimination needs no case distinction.
         """
-        groups, tame = network.coefficients(parameters), jnp.asarray(True)
-        for _, rate in groups:
-            fine = (rate > TAME[0]) & (rate < TAME[1])
-            tame = tame & (fine if fine.ndim < 2 else jnp.all(fine, axis=0))
-        return _populations(network, by_reaction(network, groups, lanes), lanes, tame=True)[0], tame
+        groups = network.coefficients(parameters)
+        wild = jnp.asarray(0, jnp.uint64)
+        for members, rate in groups:
+            distance = _distance(rate)
+            wild = wild | (distance if len(members) == 1 else lax.reduce_or(distance, (0,)))
+        return _populations(network, by_reaction(network, groups, lanes), lanes, tame=True)[0], wild < _SPAN
 
 
-TAME = (1e-25, 1e25)
+TAME = (2.0**-64, 2.0**64)
 """Rates [s^-1] of which no product over the levels of an unrolled elimination leaves the range of float64."""
+_LOWEST, _SPAN = (np.uint64(v) for v in (np.float64(TAME[0]).view(np.uint64), 128 << 52))
+
+
+def _distance(rate: Array) -> Array:
+    """Distance of the bits of a rate from those of the lowest tame one.
+
+    Below a power of two for tame rates, at least that for any other (below, above, negative, NaN), so that the
+    distances of many rates are or-ed and compared once.
+    """
+    return lax.bitcast_convert_type(rate, jnp.uint64) - _LOWEST
 
 
 def _populations(network: Network, rates: Any, lanes: int, tame: bool) -> tuple[Array, Array]:
