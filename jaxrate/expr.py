@@ -7,6 +7,7 @@ every part is checked against that list, and what remains is a small tree of our
 import ast
 import operator
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
@@ -28,15 +29,8 @@ FUNCTIONS: Mapping[str, int] = {
 }
 """Functions by name, as NumPy and JAX both have them, and how many arguments they take."""
 
-_OPERATORS: Mapping[type[ast.AST], str] = {
-    ast.Add: "add",
-    ast.Sub: "sub",
-    ast.Mult: "mul",
-    ast.Div: "truediv",
-    ast.Pow: "pow",
-    ast.UAdd: "pos",
-    ast.USub: "neg",
-}
+_UNARY = {ast.UAdd: "pos", ast.USub: "neg"}
+_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow"}
 """Arithmetic, by the names of Python's `operator`."""
 
 
@@ -59,21 +53,18 @@ class Expr:
     """
 
     text: str
-    _root: "_Node" = field(init=False, repr=False, compare=False)
-    _columns: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    _reader: "_Reader" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise ExprError(f"An expression must be text, but {type(self.text).__name__} was given.")
         # Without the blanks around it: Python would take those at the start for an indentation.
-        reader = _Reader(self.text.strip())
-        object.__setattr__(self, "_root", reader.read())
-        object.__setattr__(self, "_columns", reader.parameters)
+        object.__setattr__(self, "_reader", _Reader(self.text.strip()))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Parameters it uses, each once, in the order of the text."""
-        return tuple(self._columns)
+        return tuple(self._reader.parameters)
 
     def check(self, known: Collection[str], owner: str) -> None:
         """Refuse a parameter that is not among the known names.
@@ -85,10 +76,10 @@ class Expr:
         Raises:
             ExprError: a name is unknown (the nearest one is proposed).
         """
-        for name, column in self._columns.items():
+        for name, column in self._reader.parameters.items():
             if name not in known:
                 message = f"In the expression of `{owner}`: {unknown('parameter', name, known)}"
-                raise ExprError(f"{message}\n{_pointer(self.text.strip(), column)}")
+                raise ExprError(f"{message}\n{_pointer(self._reader.text, column)}")
 
     def __call__(self, theta: Mapping[str, Any]) -> Any:
         """Its value; a lane outside the domain of a function, or divided by zero, is inf or NaN and raises nothing.
@@ -107,7 +98,7 @@ class Expr:
         xp = namespace(*(theta[name] for name in self.names))
         values = {name: _real(theta[name], xp) for name in self.names}
         with np.errstate(all="ignore"):
-            return _evaluate(self._root, values, xp)
+            return _evaluate(self._reader.root, values, xp)
 
     def __reduce__(self) -> tuple[type["Expr"], tuple[str]]:
         # A copy from a file or another process is parsed and checked like any other text.
@@ -132,37 +123,33 @@ def expr(text: str) -> Expr:
 
 
 @dataclass(frozen=True)
-class _Number:
-    value: float
-
-
-@dataclass(frozen=True)
-class _Parameter:
-    name: str
-
-
-@dataclass(frozen=True)
 class _Apply:
     operation: str
     arguments: "tuple[_Node, ...]"
 
 
-_Node: TypeAlias = _Number | _Parameter | _Apply
+_Node: TypeAlias = float | str | _Apply
+"""A number, the name of a parameter, or an operation on such."""
 
 
 def _evaluate(node: _Node, values: Mapping[str, Any], xp: Any) -> Any:
-    if isinstance(node, _Number):
-        return node.value
-    if isinstance(node, _Parameter):
-        return values[node.name]
-    arguments = [_evaluate(argument, values, xp) for argument in node.arguments]
-    if node.operation == "pow" and isinstance(node.arguments[1], _Number):
-        arguments[1] = _whole(node.arguments[1].value)
-    return _function(node.operation, xp)(*arguments)
+    if isinstance(node, _Apply):
+        return _function(node.operation, xp)(*(_evaluate(argument, values, xp) for argument in node.arguments))
+    return values[node] if isinstance(node, str) else node
 
 
 def _function(operation: str, xp: Any) -> Callable[..., Any]:
     return getattr(xp if operation in FUNCTIONS else operator, operation)
+
+
+def _applied(operation: str, nodes: tuple[_Node, ...]) -> _Node:
+    """An operation as it is best computed: for an integer power JAX multiplies, which is faster and exact."""
+    match operation, nodes:
+        case "truediv", (numerator, denominator):
+            return _quotient(numerator, denominator)
+        case "pow", (base, float(power)) if power.is_integer() and abs(power) <= 64:
+            return _Apply("pow", (base, int(power)))
+    return _Apply(operation, nodes)
 
 
 def _quotient(numerator: _Node, denominator: _Node) -> _Node:
@@ -173,25 +160,20 @@ def _quotient(numerator: _Node, denominator: _Node) -> _Node:
     number, rest = _leading_number(denominator)
     if number in (0, 1):
         return _Apply("truediv", (numerator, denominator))
-    if isinstance(numerator, _Number) and np.isfinite(ratio := numerator.value / number):
-        return _Apply("truediv", (_Number(ratio), rest))
-    return _Apply("truediv", (_Apply("truediv", (numerator, rest)), _Number(number)))
+    if isinstance(numerator, float) and np.isfinite(ratio := numerator / number):
+        return _Apply("truediv", (ratio, rest))
+    return _Apply("truediv", (_Apply("truediv", (numerator, rest)), number))
 
 
 def _leading_number(node: _Node) -> tuple[float, _Node]:
     """A product as a number times the rest; 1 for what is no such product."""
     match node:
-        case _Apply("mul", (_Number(value), rest) | (rest, _Number(value))):
-            return value, rest
+        case _Apply("mul", (float(number), rest) | (rest, float(number))):
+            return number, rest
         case _Apply("mul", (left, right)):
             number, rest = _leading_number(left)
             return number, node if number == 1 else _Apply("mul", (rest, right))
     return 1.0, node
-
-
-def _whole(power: float) -> float | int:
-    """A small whole power as an integer: JAX then multiplies, which is faster and exact."""
-    return int(power) if power.is_integer() and abs(power) <= 64 else power
 
 
 def _real(value: Any, xp: Any) -> Any:
@@ -217,6 +199,7 @@ class _Reader:
         self.text = text
         self.quoted: dict[int, str] = {}
         self.parameters: dict[str, int] = {}
+        self.root = self.read()
 
     def read(self) -> _Node:
         """The checked tree, its constant parts folded to numbers."""
@@ -254,40 +237,36 @@ class _Reader:
                 return self.finite(value, node)
             case ast.Name() | ast.Attribute():
                 return self.named(node)
-            case ast.UnaryOp(op, operand) if type(op) in _OPERATORS:
-                return self.apply(_OPERATORS[type(op)], [operand], node, depth)
-            case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
-                return self.apply(_OPERATORS[type(op)], [left, right], node, depth)
+            case ast.UnaryOp(op, operand) if type(op) in _UNARY:
+                return self.apply(_UNARY[type(op)], [operand], node, depth)
+            case ast.BinOp(left, op, right) if type(op) in _BINARY:
+                return self.apply(_BINARY[type(op)], [left, right], node, depth)
             case ast.Call():
                 return self.apply(self.function(node), node.args, node, depth)
         self.fail("this is not allowed", node)
 
     def apply(self, operation: str, arguments: list[ast.expr], node: ast.AST, depth: int) -> _Node:
         nodes = tuple(self.lower(argument, depth + 1) for argument in arguments)
-        numbers = [np.float64(argument.value) for argument in nodes if isinstance(argument, _Number)]
+        numbers = [np.float64(node) for node in nodes if isinstance(node, float)]
         if len(numbers) < len(nodes):
-            return _quotient(*nodes) if operation == "truediv" else _Apply(operation, nodes)
+            return _applied(operation, nodes)
         with np.errstate(all="ignore"):
             return self.finite(_function(operation, np)(*numbers), node)
 
-    def finite(self, value: float, node: ast.AST) -> _Number:
+    def finite(self, value: float, node: ast.AST) -> float:
         """A constant; whole numbers too become floating point here, so that none can grow without bound."""
-        try:
-            number = float(value)
-        except OverflowError:
-            number = np.inf
-        if not np.isfinite(number):
+        if not abs(value) <= sys.float_info.max:  # so is NaN refused, and a whole number that no float holds
             self.fail("this is not a finite number", node)
-        return _Number(number)
+        return float(value)
 
     def named(self, node: ast.Name | ast.Attribute) -> _Node:
         name = self.name(node)
         if name in CONSTANTS and node.col_offset not in self.quoted:
-            return _Number(CONSTANTS[name])
+            return CONSTANTS[name]
         if name in FUNCTIONS and node.col_offset not in self.quoted:
             self.fail(f"`{name}` is a function; write {name}(...), or `{name}` in backquotes for a parameter", node)
         self.parameters.setdefault(name, node.col_offset)
-        return _Parameter(name)
+        return name
 
     def name(self, node: ast.AST) -> str:
         """Dotted name of a chain of attributes."""

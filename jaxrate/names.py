@@ -21,5 +21,8 @@ def unknown(kind: str, name: object, known: Collection[str], where: str = "") ->
 
 def shown(value: object) -> str:
     """A value as a message quotes it: on one line, and not for pages."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more digits than Python prints
+        return "a very long number"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,14 +1,12 @@
-"""Quantities as people write them ("2.8e-19 cm^2", "100 s-1", "3 dBm") read into SI numbers, and SI numbers printed.
+"""Quantities as people write them ("2.8e-19 cm^2", "100 s-1", "3 dBm") read into SI numbers.
 
-The one place that uses pint: it knows the units, in a registry of our own. What may be written is decided here: a
-decimal number, then units with integer powers. That is a smaller language than pint's, so text from a file can
-neither compute nor mean two things.
+The one place that uses pint: it knows the units, in a registry of our own. How they may be written is decided in
+`jaxrate.unit_text`, and where which of them may be given, here.
 """
 
 import functools
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, localcontext
 from typing import Any, TypeVar
@@ -16,10 +14,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jaxrate.constants import c, h, k
-from jaxrate.names import unknown
+from jaxrate.names import shown, unknown
+from jaxrate.unit_text import Factors, UnitError, parse_quantity, parse_unit
+from jaxrate.unit_text import latex as latex
+from jaxrate.unit_text import pretty as pretty
 
 T = TypeVar("T")
-Factors = tuple[tuple[str, int], ...]
 Routes = Mapping[str, Callable[[float], float]]
 """How each quantity that may be stated, in its SI unit, gives the one that is wanted."""
 
@@ -47,10 +47,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "J^2 T^-2": ("a magnetic line strength", "1 mu_B^2"),
 }
 """What a quantity in each expected unit is called, and an example that can be copied."""
-
-
-class UnitError(ValueError):
-    """A stated quantity that cannot be read: names the parameter, what was given, what was expected."""
 
 
 def to_si(value: object, unit: str, name: str) -> Any:
@@ -147,30 +143,8 @@ def read_any(value: object, name: str) -> tuple[float, str]:
         UnitError: an unknown unit, or not a finite real number.
     """
     stated = _Stated(value, name, "a number, or text with a unit such as '0.9 s^-1'", {})
-    unit = stated.checked(lambda: _si_unit(_split(value)[1])) if isinstance(value, str) else "1"
+    unit = stated.checked(lambda: _si_unit(parse_quantity(value)[1])) if isinstance(value, str) else "1"
     return to_si(value, unit, name), unit
-
-
-def pretty(value: float, unit: str) -> str:
-    """An SI number for people, to six digits: "281.718 THz", "2.8e-23 m^2", "1.82"; `to_si` reads it back."""
-    if value != 0 and math.isfinite(value) and unit in _HIGHEST_PREFIX:
-        digits, exponent = f"{value:.5e}".split("e")
-        third = int(exponent) // 3
-        if third in _PREFIXES and third <= _HIGHEST_PREFIX[unit]:
-            return f"{float(digits) * 10.0 ** (int(exponent) - 3 * third):.6g} {_PREFIXES[third]}{unit}"
-    number = f"{value:.6g}".replace("e+", "e").replace("e0", "e").replace("e-0", "e-")
-    return number if unit == "1" else f"{number} {unit}"
-
-
-def latex(unit: str) -> str:
-    r"""Label of a unit for matplotlib: "m^3 J^-1" gives `$\mathrm{m^{3}\,J^{-1}}$`; empty for "1"."""
-    escaped = [(re.sub(r"_(\w+)", r"_{\1}", name).replace("%", r"\%"), power) for name, power in _factors(unit)]
-    product = r"\,".join(name if power == 1 else f"{name}^{{{power}}}" for name, power in escaped)
-    return rf"$\mathrm{{{product}}}$" if product else ""
-
-
-_PREFIXES = {-5: "f", -4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"}
-_HIGHEST_PREFIX = {"Hz": 5, "W": 5, "m": 1, "s": 0}
 
 
 def _frequency_of_wavelength(wavelength: float) -> float:
@@ -215,7 +189,7 @@ class _Stated:
         return self._array() if type(self.value) in (np.ndarray, np.memmap) else self._number()
 
     def refused(self, why: str = "") -> UnitError:
-        message = f"`{self.name}` must be {self.expected}, but {_shown(self.value)} was given{why and f': {why}'}"
+        message = f"`{self.name}` must be {self.expected}, but {shown(self.value)} was given{why and f': {why}'}"
         return UnitError(message if message.endswith((".", "?")) else f"{message}.")
 
     def _array(self) -> np.ndarray:
@@ -237,7 +211,7 @@ class _Stated:
 
     def _number(self) -> float:
         text = isinstance(self.value, str)
-        number = self.checked(lambda: self._convert(*_split(self.value)) if text else _bare(self.value))
+        number = self.checked(lambda: self._convert(*parse_quantity(self.value)) if text else _bare(self.value))
         if not math.isfinite(number):
             raise self.refused("its value must be finite")
         return number
@@ -255,39 +229,21 @@ class _Stated:
         raise UnitError
 
 
-def _shown(value: object) -> str:
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # an integer of more digits than Python prints
-        return "a very long number"
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 def _bare(value: Any) -> float:
     if isinstance(value, bool | np.bool_ | np.complexfloating) or not isinstance(value, int | float | np.number):
         raise UnitError("write a number in SI units, or text with a unit")
     return float(value)
 
 
-def _split(text: str) -> tuple[Decimal, Factors]:
-    start = _NUMBER.match(text.translate(_SPELLINGS))
-    if start is None:
-        raise UnitError("it must begin with a finite decimal number")
-    unit = text[start.end() :]
-    if unit.strip() == "1":
-        raise UnitError("there is a space within the number")
-    return Decimal(start[1]), _factors(unit)
-
-
 def _in_unit(number: Decimal, factors: Factors, unit: str) -> float | None:
     """`number` in the SI unit `unit`; None where the dimension is another one."""
-    (given, angle), (expected, expected_angle) = _dimension(factors), _dimension(_factors(unit))
+    (given, angle), (expected, expected_angle) = _dimension(factors), _dimension(parse_unit(unit))
     if given != expected:
         return None
     angle -= expected_angle
     if unit == "s^-1" and (angle or _has_hertz(factors)):
         raise UnitError("a rate in Hz or rad/s leaves a factor of 2 pi open; write s^-1")
-    if angle not in (0, dict(_factors(unit)).get("Hz", 0)):
+    if angle not in (0, dict(parse_unit(unit)).get("Hz", 0)):
         raise UnitError("it has another power of rad (or sr)")
     return _pint_convert(number, factors, unit) / (2 * math.pi) ** angle
 
@@ -305,63 +261,6 @@ _LEVELS: Mapping[str, Mapping[Factors, Factors]] = {
     "W": {(("dBm", 1),): (("mW", 1),), (("dBW", 1),): (("W", 1),)},
 }
 """What 0 dB stands for, in each unit that a level may be given for."""
-
-_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
-_SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
-_SPELLINGS = str.maketrans({"−": "-", "·": "*", "⋅": "*", "×": "*", "μ": "µ", "\N{ANGSTROM SIGN}": "Å"})
-# A unit and its power: m^2, m^(-2), m2 or m-2. Digits after an underscore, and a zero, belong to the name: a_0, ea0.
-_TOKEN = re.compile(
-    r"\s*(?:(?P<operator>[*/()])|(?P<name>%|°?[^\W\d_]+(?:_\w+)*0?)"
-    r"(?:\s*\^\s*(?:\((?P<inner>[+-]?[0-9]{1,2})\)|(?P<caret>[+-]?[0-9]{1,2}))|(?P<plain>-?[1-9][0-9]?))?)"
-)
-
-
-@functools.lru_cache(maxsize=1024)
-def _factors(text: str) -> Factors:
-    """Units and powers of "W/cm^2", "m^3 J^-1 s^-2", "W/(m^2 Hz)", "s-1", "m2", "1/s", "%"; none for "1" and ""."""
-    text = re.sub(r"[⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda power: "^" + power[0].translate(_SUPERSCRIPTS), text)
-    text = re.sub(r"\bper\b", "/", text.translate(_SPELLINGS).replace("**", "^")).strip()
-    text = re.sub(r"^1\s*(/|$)", r"\1", text)
-    if len(text) > 200:
-        raise UnitError("the unit is too long")
-    return tuple(_product(_tokens(text), nested=False))
-
-
-def _tokens(text: str) -> Iterator[str | tuple[str, int]]:
-    position = 0
-    while position < len(text):
-        token = _TOKEN.match(text, position)
-        if token is None:
-            raise UnitError(f"`{text[position:]}` cannot be read; {_GRAMMAR}")
-        yield token["operator"] or (token["name"], int(token["inner"] or token["caret"] or token["plain"] or 1))
-        position = token.end()
-
-
-_GRAMMAR = "units are written like 'W/cm^2', 'm^3 J^-1 s^-2' or 'W/(m^2 Hz)'"
-
-
-def _product(tokens: Iterator[str | tuple[str, int]], nested: bool) -> list[tuple[str, int]]:
-    """Factors up to the end, or to the parenthesis that closes a nested product."""
-    factors: list[tuple[str, int]] = []
-    operator, divided = "", False
-    for token in tokens:
-        if token == ")" and nested and factors and not operator:
-            return factors
-        if token in ("*", "/") and not operator and (factors or (token == "/" and not nested)):
-            operator = token
-            continue
-        if token in ("*", "/", ")"):
-            break
-        if divided and operator != "/":
-            raise UnitError("what follows 'a/b' may be above or below the line; write 'a/(b c)' or negative powers")
-        divided = divided or operator == "/"
-        part = _product(tokens, nested=True) if isinstance(token, str) else [token]
-        factors += [(name, -power if operator == "/" else power) for name, power in part]
-        operator = ""
-    else:
-        if not nested and not operator:
-            return factors
-    raise UnitError(f"an operator or parenthesis has no partner; {_GRAMMAR}")
 
 
 @functools.cache
@@ -418,7 +317,7 @@ def _si_unit(factors: Factors) -> str:
     powers, angle = _dimension(factors)
     cyclic = angle == 1 or _has_hertz(factors)
     for unit in KINDS:
-        if _dimension(_factors(unit))[0] == powers and ("Hz" in unit) == cyclic and (cyclic or angle == 0):
+        if _dimension(parse_unit(unit))[0] == powers and ("Hz" in unit) == cyclic and (cyclic or angle == 0):
             return unit
     symbols = {_registry().get_symbol(name): int(power) for name, power in {**powers, "radian": angle}.items()}
     symbols = {"kg" if symbol == "g" else symbol: power for symbol, power in symbols.items() if power}
@@ -427,7 +326,7 @@ def _si_unit(factors: Factors) -> str:
 
 def _pint_convert(number: Decimal, factors: Factors, unit: str) -> float:
     try:
-        return float(_registry().convert(number, _pint_unit(factors), _pint_unit(_factors(unit))))
+        return float(_registry().convert(number, _pint_unit(factors), _pint_unit(parse_unit(unit))))
     except TypeError:
         raise UnitError("a logarithmic unit, or a temperature scale in a product, cannot be converted") from None
 

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "jaxrate"
 LEVELS = {
     "constants": 0,
     "units": 0,
+    "unit_text": 0,
     "names": 0,
     "expr": 0,
     "arrays": 0,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jaxrate as jr
+from jaxrate.constants import c, h, k
 from tests.media import four_level, ring
 from tests.networks import (
     closed_classes,
@@ -189,3 +190,23 @@ def test_status_codes_are_their_messages():
     assert str(jr.Status(2)) == jr.Status.NOT_UNIQUE.message
     assert all(str(status) for status in jr.Status)
     assert int(jr.Status.OK) == 0
+
+
+@pytest.mark.parametrize("kind", ["emission", "absorption"])
+def test_one_measured_spectrum_is_boltzmann_at_every_temperature(kind: str) -> None:
+    at = np.linspace(900.0, 1100.0, 40)
+    sigma = 1e-24 * np.exp(-(((at - 1000) / 40) ** 2))
+    measured: dict[str, Any] = {kind: jr.Spectrum(tuple(at.tolist()), tuple(sigma.tolist()), ("nm", "m^2"))}
+    offsets = (0.0, 300.0, 600.0, 800.0)
+    lower = jr.Level("F7", energy="0 cm^-1", g=8, stark=tuple(f"{e} cm^-1" for e in offsets))
+    line = jr.Radiative("yb", "F5 -> F7", n=1.45, **measured)
+    model = jr.Model(
+        [lower, jr.Level("F5", energy="10250 cm^-1", g=6)],
+        [line, jr.Blackbody("walls", drives="yb", temperature="300 K")],
+        temperature="300 K",
+    )
+    T = np.array([300.0, 1000.0, 5800.0])
+    state = jr.steady_state(model, {"walls.temperature": T, "temperature": T})
+    kelvin = 100 * h * c / k
+    partition = 2 * np.exp(-kelvin * np.array(offsets)[:, None] / T).sum(0)
+    close(state["F5"] / state["F7"], 6 * np.exp(-10250 * kelvin / T) / partition, 1e-12)
