@@ -26,7 +26,7 @@ BLOCK_BYTES = 2**20
 """Memory of a block while a core works on it: it stays in the second-level cache."""
 DEVICE_BYTES = 2**31
 """Memory of a block on an accelerator, which works on all its lanes at once."""
-BLOCKS_PER_CALL = 64
+BLOCKS_PER_CALL = 32
 """Blocks in one call of a compiled program: long enough to hide the call, short enough to share the work out."""
 
 WIDE = {"xla_cpu_prefer_vector_width": 512}
@@ -125,15 +125,15 @@ def stream(
     lanes, num_blocks = _call_size(kernel, batch)
     program = _program(kernel, lanes, num_blocks, batch.dtype, kernel.has_short_way)
     careful = _program(kernel, lanes, 1, batch.dtype, False)
-    size, sources, desk = lanes * num_blocks, batch.sources(), threading.local()
+    size, sources = lanes * num_blocks, batch.sources()
 
     def work(low: int) -> None:
         high = min(low + size, batch.size)
         with jax.enable_x64(True):
             chunk = batch.chunk(sources, low, high, size)
             used = np.int32(-(-(high - low) // lanes))
-            desk.results = program(base, chunk, used, getattr(desk, "results", None))
-            results = {name: np.asarray(r)[..., : high - low] for name, r in desk.results.items()}
+            found = _on_desk(program, base, chunk, used)
+            results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
             if kernel.has_short_way and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
                 results = _decided(careful, base, chunk, results, left, lanes)
             sink(low, high, results)
@@ -143,6 +143,19 @@ def stream(
     starts = range(0, batch.size, size)
     for _ in map(work, starts) if len(starts) <= 1 else _threads().map(work, starts):
         pass
+
+
+_desk = threading.local()
+"""What the last program of a thread returned: memory for what it returns next."""
+
+
+def _on_desk(program: Callable, base: np.ndarray, chunk: Mapping[str, Any], used: np.int32) -> Results:
+    """Run a program, its results put where those of its last run in this thread were."""
+    last, results = getattr(_desk, "last", (None, None))
+    _desk.last = (None, None)  # its memory is given away, also if the run fails
+    found = program(base, chunk, used, results if last is program else None)
+    _desk.last = (program, found)
+    return found
 
 
 def _call_size(kernel: Kernel, batch: Batch) -> tuple[int, int]:

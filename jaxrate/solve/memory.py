@@ -8,7 +8,7 @@ from collections import deque
 
 import numpy as np
 
-KEPT_BYTES = 2**28
+KEPT_BYTES = 2**30
 """Memory kept for the next results when arrays of results are no longer used."""
 SMALLEST = 2**20
 """Results of fewer bytes are left to NumPy."""
