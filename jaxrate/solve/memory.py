@@ -42,13 +42,14 @@ def _fresh(size: int) -> mmap.mmap:
 
 
 def _taken(size: int) -> mmap.mmap | None:
-    """Kept memory that is large enough and not twice too large."""
+    """Kept memory of this size, or a little more."""
     with _lock:
-        for memory in _kept:
-            if size <= len(memory) <= 2 * size:
-                _kept.remove(memory)
-                return memory
-    return None
+        fitting = [memory for memory in _kept if size <= len(memory) <= 1.25 * size]
+        if not fitting:
+            return None
+        best = min(fitting, key=len)
+        _kept.remove(best)
+        return best
 
 
 def _give_back(memory: mmap.mmap) -> None:
