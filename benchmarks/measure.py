@@ -48,7 +48,7 @@ class Case:
         name: By what: "jaxrate", "numpy.linalg.solve".
         dtype: Precision of its input.
         lanes: Ensembles in one call.
-        call: Does the job once, into fresh memory. It may measure itself and return a `Reading`.
+        call: Does the job once. It may measure itself and return a `Reading`.
         error: Largest relative error of what came back, on a sample of lanes.
         on_host: Whether it runs on the CPU whatever the device is.
         rounds: How often it is timed at most.
@@ -95,7 +95,7 @@ class Record:
         if self.failed:
             return None
         try:
-            reading = read(self.case.call)
+            reading = read(self.case.call) if judged else best(self.case.call)
             if judged and self.case.error:
                 self.error = self.case.error(reading.output)
         except Exception as error:  # whatever it is belongs into the table
@@ -152,6 +152,19 @@ def measure(cases: Sequence[Case], rounds: int, report: Callable[[str], None] = 
         for record in records:
             record.time()
     return [record.as_entry() for record in records]
+
+
+def best(call: Callable[[], Any]) -> Reading:
+    """The quickest of up to nine calls in a row, as the C program times itself; slow ones are called once."""
+    readings = [_dropped(read(call))]
+    while len(readings) < 9 and sum(reading.seconds for reading in readings) < 1.0 and readings[0].busy is not None:
+        readings.append(_dropped(read(call)))
+    return min(readings, key=lambda reading: reading.seconds)
+
+
+def _dropped(reading: Reading) -> Reading:
+    """A reading without its output, so that its memory is free for the next call."""
+    return replace(reading, output=None)
 
 
 def read(call: Callable[[], Any]) -> Reading:

@@ -17,8 +17,10 @@ Key = tuple[str, str]
 J1, GRADIENT = ("J1", "jaxrate"), ("J4", "value and gradient")
 COLUMNS = ("job", "by", "dtype", "device", "cores", "busy", "ensembles", "time", "per ensemble", "compile", "error")
 NOTES = (
-    "Time and time per ensemble are medians, with the least and the most in brackets; the cases take turns, and every "
-    "call writes into fresh memory (the C program reuses its own, and its time is its best of nine).",
+    "Time and time per ensemble are medians over the rounds, with the least and the most in brackets. The cases take "
+    "turns; in its turn a case is called up to nine times for a second, and the best counts, as the C program times "
+    "itself. Every call returns new arrays (jaxrate puts them into memory of results no longer used); the C program "
+    "reuses its own.",
     "Compilation is apart, except in FIRST, whose time is that of the whole first call in a new process without a "
     "compilation cache, import not included.",
     "The error is the largest relative one against a 50-digit solution, on a sample of ensembles: of populations and "

@@ -287,6 +287,7 @@ def test_the_program_leaves_at_once_when_interrupted():
     code = """
 import os, signal, sys, time
 import jaxrate.cli.media
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 jaxrate.cli.media.run = lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60))
 sys.argv = ["jaxrate", "media"]
 jaxrate.cli.main()
