@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
+from benchmarks import measure as measuring
 from benchmarks import media, peers, reference, report
 from benchmarks.__main__ import HERE, main
 from benchmarks.jobs import LANES, at, sample
@@ -223,7 +224,15 @@ def test_cases_take_turns():
     calls: list[str] = []
     cases = [Case("J1", name, "float64", 1, lambda name=name: calls.append(name)) for name in "abc"]
     measure(cases, 2)
-    assert "".join(calls) == "abcabcabc"
+    turn = "".join(9 * name for name in "abc")  # quick ones are called nine times in their turn
+    assert "".join(calls) == "abc" + turn + turn
+
+
+def test_a_case_that_takes_longer_than_its_turn_is_called_once_in_it(monkeypatch: pytest.MonkeyPatch):
+    calls: list[str] = []
+    monkeypatch.setattr(measuring, "read", lambda call: Reading(2.0, call(), busy=1.0))
+    measure([Case("J1", name, "float64", 1, lambda name=name: calls.append(name)) for name in "ab"], 2)
+    assert "".join(calls) == "ababab"
 
 
 def test_a_case_that_fails_is_a_line_and_stops_nobody():
