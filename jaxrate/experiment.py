@@ -145,10 +145,9 @@ class Derivatives:
         """Memory of one lane."""
         return 3 * self.program.lane_bytes
 
-    @property
-    def has_short_way(self) -> bool:
-        """Whether it has straight-line code for lanes without special cases."""
-        return self.program.has_short_way
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        """Whether it has straight-line code that any lane of this batch may be for."""
+        return self.program.has_short_way(base, batch)
 
     def __call__(self, base: Array, block: Mapping[str, Array], lanes: int, short: bool) -> dict[str, Array]:
         """Values, and derivatives named `value by parameter`."""

@@ -210,3 +210,30 @@ def test_one_measured_spectrum_is_boltzmann_at_every_temperature(kind: str) -> N
     kelvin = 100 * h * c / k
     partition = 2 * np.exp(-kelvin * np.array(offsets)[:, None] / T).sum(0)
     close(state["F5"] / state["F7"], 6 * np.exp(-10250 * kelvin / T) / partition, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("theta", "worth"),
+    [
+        ({"signal.intensity": 0.0}, False),
+        ({"signal.intensity": 1.0}, True),
+        ({"signal.intensity": np.array([0.0, 1.0])}, True),
+        ({"relax.rate": 1e30}, False),
+    ],
+)
+def test_a_beam_that_is_off_in_every_lane_costs_no_second_solve(theta: dict[str, Any], worth: bool):
+    """The straight-line code is not tried where a rate that all lanes share rules it out for every one of them."""
+    bench = jr.Experiment(four_level(), jr.Steady(), {})
+    batch = bench.batch({"pump.rate": np.array([1.0, 100.0]), **theta})
+    assert bench.program.has_short_way(bench.network.base, batch) == worth
+
+
+def test_a_rate_by_an_expression_is_shared_only_if_all_it_is_made_of_is():
+    levels = [jr.Level("a"), jr.Level("b")]
+    loss = jr.Decay("loss", "b -> a", rate=jr.expr("x.rate * share"))
+    model = jr.Model(levels, [jr.Pump("pump", "a -> b", rate=1.0), loss], parameters={"x.rate": 0.0, "share": 1.0})
+    bench = jr.Experiment(model, jr.Steady(), {})
+    tried = [
+        bench.program.has_short_way(bench.network.base, bench.batch({name: np.ones(2)})) for name in bench.parameters()
+    ]
+    assert dict(zip(bench.parameters(), tried)) == {"x.rate": True, "share": True, "pump.rate": False}

@@ -1,6 +1,6 @@
 """The network: a model as reactions between populations, grouped by rate law."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -160,6 +160,18 @@ class Network:
     def coefficients(self, parameters: Parameters) -> list[tuple[tuple[int, ...], Any]]:
         """Coefficient of every reaction, group by group: (members, values (member, lane) or (lane,) for one)."""
         return [(members, self._group(members, parameters)) for members in self.groups]
+
+    def rates_without(self, varied: Set[str], parameters: Parameters) -> list[Any]:
+        """Coefficients of the reactions that no parameter of `varied` enters, directly or by an expression."""
+        rules = dict(self.derived)
+
+        def is_free(name: str) -> bool:
+            if name in rules:
+                return not _is_function(rules[name]) and all(is_free(part) for part in rules[name].names)
+            return name not in varied
+
+        free = [r for r in self.reactions if all(is_free(name) for name in r.names)]
+        return [r.law(r.form, r.constants, tuple(parameters[name] for name in r.names)) for r in free]
 
     def _group(self, members: tuple[int, ...], parameters: Parameters) -> Any:
         first, num = self.reactions[members[0]], len(members)

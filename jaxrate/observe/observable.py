@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
-from jaxrate.solve.batch import read_batch
+from jaxrate.solve.batch import Batch, read_batch
 from jaxrate.solve.lanes import run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
@@ -61,8 +61,7 @@ class _Reading:
     def lane_bytes(self) -> int:
         return 64 * (self.network.num_levels + len(self.network.names))
 
-    @property
-    def has_short_way(self) -> bool:
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         return False
 
     def __call__(self, base: Any, block: dict[str, Any], lanes: int, short: bool) -> dict[str, Any]:

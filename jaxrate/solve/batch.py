@@ -50,6 +50,11 @@ class Batch:
         placed = [d.platform for a in self.arrays.values() if isinstance(a, jax.Array) for d in a.devices()]
         return any(p != "cpu" for p in placed or [jax.default_backend()])
 
+    def shared(self) -> dict[str, np.ndarray]:
+        """Values that were given once for every lane."""
+        once = {name for name, a in self.arrays.items() if a.size == 1 and name not in self.cores}
+        return {name: np.asarray(self.arrays[name], np.float64).reshape(()) for name in once}
+
     def sources(self) -> dict[str, np.ndarray]:
         """Every array as a view (*core, lanes) where it is dense, else (*core, *batch): nothing is copied."""
         return {name: self._source(name) for name in self.arrays}

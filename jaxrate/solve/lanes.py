@@ -48,9 +48,8 @@ class Kernel(Protocol):
         """Memory that one lane needs."""
         ...
 
-    @property
-    def has_short_way(self) -> bool:
-        """Whether it has straight-line code for lanes without special cases."""
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        """Whether it has straight-line code that any lane of this batch may be for."""
         ...
 
     def __call__(self, base: Array, block: dict[str, Array], lanes: int, short: bool) -> dict[str, Array]:
@@ -123,7 +122,8 @@ def stream(
 ) -> None:
     """Run a kernel over every lane, chunk by chunk on all cores, and hand the results of each chunk to `sink`."""
     lanes, num_blocks = _call_size(kernel, batch)
-    program = _program(kernel, lanes, num_blocks, batch.dtype, kernel.has_short_way)
+    short = kernel.has_short_way(base, batch)
+    program = _program(kernel, lanes, num_blocks, batch.dtype, short)
     careful = _program(kernel, lanes, 1, batch.dtype, False)
     size, sources = lanes * num_blocks, batch.sources()
 
@@ -134,7 +134,7 @@ def stream(
             used = np.int32(-(-(high - low) // lanes))
             found = _on_desk(program, base, chunk, used)
             results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
-            if kernel.has_short_way and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
+            if short and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
                 results = _decided(careful, base, chunk, results, left, lanes)
             sink(low, high, results)
         if progress is not None:
@@ -212,7 +212,8 @@ def _program(
         return {n: lax.empty((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
 
     if num_blocks == 1:
-        return jax.jit(lambda base, chunk, used, results: one(base, chunk))
+        single = jax.jit(one)
+        return lambda base, chunk, used, results: single(base, chunk)
     loop, memory = jax.jit(many, donate_argnums=3, compiler_options=WIDE), jax.jit(first)
     return lambda base, chunk, used, results: loop(base, chunk, used, results or memory(base, chunk))
 

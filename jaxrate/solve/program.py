@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
-from jaxrate.solve.batch import read_batch
+from jaxrate.solve.batch import Batch, read_batch
 from jaxrate.solve.lanes import UNDECIDED, run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
@@ -37,8 +38,8 @@ class Solver(Protocol):
         """Which lanes have no rate that is NaN, infinite or negative, shape (lane,) or ()."""
         ...
 
-    def has_short_way(self, network: Network) -> bool:
-        """Whether it has straight-line code for lanes without special cases."""
+    def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
+        """Whether it has straight-line code that any lane of this batch may be for."""
         ...
 
     def solve_tame(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
@@ -65,10 +66,9 @@ class Program:
         """Memory of one lane."""
         return self.solver.lane_bytes(self.network)
 
-    @property
-    def has_short_way(self) -> bool:
-        """Whether it has straight-line code for lanes without special cases."""
-        return self.solver.has_short_way(self.network)
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        """Whether it has straight-line code that any lane of this batch may be for."""
+        return self.solver.has_short_way(self.network, base, batch)
 
     def __call__(self, base: Array, block: Mapping[str, Array], lanes: int, short: bool) -> dict[str, Array]:
         """Results by name, shapes (*core, lane), NaN where `status` is not 0; and `status`."""
@@ -85,7 +85,8 @@ class Program:
 
     def _careful(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
         """The way for blocks in which a lane may be bad."""
-        varied, legal = legal_values(self.network, base, block)
+        legal = legal_lanes(self.network, block)
+        varied = _or_base(self.network, base, block, legal)
         legal = legal & self.solver.has_legal_rates(self.network, self.network.parameters(base, varied))
         parameters = self.network.parameters(base, _or_base(self.network, base, block, legal))
         populations, status = self.solver.solve(self.network, parameters, lanes)
@@ -107,16 +108,11 @@ def legal_lanes(network: Network, block: Mapping[str, Array]) -> Array:
     return legal
 
 
-def legal_values(network: Network, base: Array, block: Mapping[str, Array]) -> tuple[dict, Array]:
-    """Values with those of bad lanes replaced by the model's own, and which lanes are good.
+def _or_base(network: Network, base: Array, block: Mapping[str, Array], good: Array) -> dict[str, Array]:
+    """Values with those of bad lanes replaced by the model's own.
 
     Replaced before the solve, so that nothing a bad lane does reaches its neighbours, in values or derivatives.
     """
-    legal = legal_lanes(network, block)
-    return _or_base(network, base, block, legal), legal
-
-
-def _or_base(network: Network, base: Array, block: Mapping[str, Array], good: Array) -> dict[str, Array]:
     return {name: jnp.where(good, x, base[network.order[name]]) for name, x in block.items()}
 
 

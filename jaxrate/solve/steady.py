@@ -13,6 +13,7 @@ from jaxrate.network.coefficients import Parameters
 from jaxrate.network.compile import compile_network, refuse_holes
 from jaxrate.network.dynamics import by_reaction
 from jaxrate.network.network import Network
+from jaxrate.solve.batch import Batch
 from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
 from jaxrate.solve.program import solve
 from jaxrate.solve.solution import Solution
@@ -53,12 +54,13 @@ class Steady:
         """Which lanes have rates that are numbers: legal parameters may still overflow when they are multiplied."""
         return checked_rates(network, parameters)[1]
 
-    def has_short_way(self, network: Network) -> bool:
-        """Whether it is a small network whose reactions connect all levels."""
-        return all(
+    def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
+        """Whether it is a small network whose reactions connect all levels, none of them dark in every lane."""
+        connected = all(
             len(levels) <= UNROLLED and is_strongly_connected(_pairs(network, levels, members), len(levels))
             for levels, members in chains(network)
         )
+        return connected and all(TAME[0] <= rate < TAME[1] for rate in _shared_rates(network, base, batch))
 
     def solve_tame(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
         """Populations of lanes with all rates far from zero and infinity, and which lanes these are.
@@ -76,6 +78,14 @@ class Steady:
 TAME = (2.0**-64, 2.0**64)
 """Rates [s^-1] of which no product over the levels of an unrolled elimination leaves the range of float64."""
 _LOWEST, _SPAN = (np.uint64(v) for v in (np.float64(TAME[0]).view(np.uint64), 128 << 52))
+
+
+def _shared_rates(network: Network, base: np.ndarray, batch: Batch) -> list[float]:
+    """Rates that are the same in every lane of a batch: those of a beam that is off, for example."""
+    shared, varied = batch.shared(), frozenset(batch.arrays)
+    parameters = network.parameters(base, shared)
+    with np.errstate(all="ignore"):
+        return [float(rate) for rate in network.rates_without(varied - set(shared), parameters)]
 
 
 def _distance(rate: Array) -> Array:
