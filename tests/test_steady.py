@@ -236,4 +236,4 @@ def test_a_rate_by_an_expression_is_shared_only_if_all_it_is_made_of_is():
     tried = [
         bench.program.has_short_way(bench.network.base, bench.batch({name: np.ones(2)})) for name in bench.parameters()
     ]
-    assert dict(zip(bench.parameters(), tried)) == {"x.rate": True, "share": True, "pump.rate": False}
+    assert dict(zip(bench.parameters(), tried, strict=True)) == {"x.rate": True, "share": True, "pump.rate": False}
