@@ -9,6 +9,7 @@ from jaxrate.model.files import list_media as list_media
 from jaxrate.model.files import load_model as load_model
 from jaxrate.model.files import media as media
 from jaxrate.model.levels import Level as Level
+from jaxrate.model.levels import Reservoir as Reservoir
 from jaxrate.model.lineshapes import Doppler as Doppler
 from jaxrate.model.lineshapes import Gaussian as Gaussian
 from jaxrate.model.lineshapes import Lorentzian as Lorentzian

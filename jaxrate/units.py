@@ -16,8 +16,6 @@ import numpy as np
 from jaxrate.constants import c, h, k
 from jaxrate.names import shown, unknown
 from jaxrate.unit_text import Factors, UnitError, parse_quantity, parse_unit
-from jaxrate.unit_text import latex as latex
-from jaxrate.unit_text import pretty as pretty
 
 T = TypeVar("T")
 Routes = Mapping[str, Callable[[float], float]]

@@ -1,15 +1,19 @@
 """Every medium that ships reproduces the published figures it is stated with, through the public observables."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 import jaxrate as jr
-from jaxrate.constants import c
+from jaxrate.constants import c, h, k
+from jaxrate.model.derived import fwhm, known_values
 from jaxrate.model.model import Expected, Model
+from jaxrate.physics import lineshape
 from jaxrate.solve.solution import Solution
 from tests.refusal import refused
+from tests.tolerance import close
 
 MEDIA = {name: jr.media(name) for name in jr.list_media()}
 
@@ -22,12 +26,17 @@ READINGS: dict[str, Reading] = {
     "A": lambda state, of: jr.BranchingRatio(of)(state) / jr.Lifetime(upper(state.model, of))(state),
     "B": lambda state, of: state.parameters[f"{of}.B"],
     "wavelength": lambda state, of: c / state.parameters[f"{of}.frequency"],
+    "fwhm": lambda state, of: width(state.model, of),
 }
 """How each quantity that can be expected is read off a steady state."""
 
 
 def upper(model: Model, line: str) -> str:
     return model.radiative(line).sides[0][0]
+
+
+def width(model: Model, line: str) -> float:
+    return fwhm(model.radiative(line), model, known_values(model))
 
 
 def expectations() -> list[tuple[str, Expected]]:
@@ -75,3 +84,46 @@ def test_nd_yag_absorbs_until_it_is_pumped():
 
 def test_an_unknown_medium_is_refused():
     refused(lambda: jr.media("nd_yag"), "`nd_yag` is not a medium", "did you mean `nd-yag`")
+
+
+def one_line(temperature: str = "400 K", **line: Any) -> Model:
+    """Two levels with one line at 473.612353604 THz."""
+    levels = [jr.Level("a", energy=0.0, g=3), jr.Level("b", energy="473.612353604 THz", g=5)]
+    return jr.Model(levels, [jr.Radiative("x", "b -> a", **line)], temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (jr.Lorentzian("120 GHz"), 120e9),
+        (jr.Gaussian("2 GHz"), 2e9),
+        (jr.Doppler("19.9924401762 amu"), 1.517310e9),
+        (jr.Voigt("120 GHz", fwhm_gaussian="1 mHz"), 120e9),
+        (jr.Voigt("1 nHz", mass="19.9924401762 amu"), 1.517310e9),
+        (jr.Voigt(2.0, fwhm_gaussian=np.sqrt(8 * np.log(2))), 3.601135677),
+        (None, np.nan),
+    ],
+    ids=str,
+)
+def test_width_of_each_shape(shape: Any, expected: float):
+    """Closed forms, the limits of a Voigt line, and one Voigt value between them."""
+    close(width(one_line(A=1e7, lineshape=shape), "x"), expected, rtol=1e-6)
+
+
+def test_width_of_a_voigt_line_is_where_it_falls_to_half():
+    """It also agrees with Olivero and Longbothum, J. Quant. Spectrosc. Radiat. Transfer 17, 233 (1977), to 0.02 %."""
+    for gaussian in (0.1, 1.0, 10.0):
+        found = width(one_line(A=1e7, lineshape=jr.Voigt(1.0, fwhm_gaussian=gaussian)), "x")
+        half = lineshape.voigt(found / 2, gaussian, 1.0)
+        close(half, lineshape.peak_voigt(gaussian, 1.0) / 2)
+        close(found, 0.5346 + np.sqrt(0.2166 + gaussian**2), rtol=2.5e-4)
+
+
+def test_width_of_a_measured_spectrum():
+    """That of the emission, between the crossings next to its peak; unknown where the table ends before them."""
+    triangle = jr.Spectrum([469, 471, 473, 475], [0.0, 0.4, 2.0, 0.0], ("THz", "m^2"))
+    close(width(one_line(emission=triangle), "x"), 474e12 - 471.75e12)
+    close(width(one_line(emission=jr.Spectrum([470, 473], [0.0, 1.0], ("THz", "m^2"))), "x"), np.nan)
+    shoulder = 0.4 * np.exp(h * 2e12 / (k * 300))  # McCumber's emission 2 THz below its peak of 2
+    implied = 474e12 - 473e12 + 2e12 * 1 / (2 - shoulder)
+    close(width(one_line("300 K", absorption=triangle), "x"), implied, rtol=1e-9)

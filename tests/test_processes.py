@@ -89,7 +89,7 @@ def test_term_symbols_stay_whole():
         (lambda: jr.Decay("x\ny", "b -> a", 1), ["label of a Decay", "one line"]),
         (lambda: jr.Decay("x", "b->a", 1), ["`x`", "'upper -> lower'", "spaces", "'b->a'"]),
         (lambda: jr.Decay("x", 5, 1), ["`x`", "'upper -> lower'", "5"]),  # type: ignore[arg-type]
-        (lambda: jr.Decay("x", "b -> ", 1), ["`x`", "'b -> '"]),
+        (lambda: jr.Decay("x", " -> ", 1), ["`x`", "' -> '"]),
         (lambda: jr.Decay("x", "b -> a -> c", 1), ["`x`", "'b -> a -> c'"]),
         (lambda: jr.Decay("x", "b + b -> a", 1), ["`x`", "one population", "EnergyTransfer"]),
         (lambda: jr.Decay("x", "b -> b", 1), ["`x`", "to itself"]),

@@ -15,7 +15,8 @@ from matplotlib.mathtext import MathTextParser
 
 from jaxrate import constants
 from jaxrate.constants import a_0, amu, c, e, epsilon_0, h, hbar, k, mu_B
-from jaxrate.units import KINDS, UnitError, latex, pretty, read_any, to_energy, to_frequency, to_si, to_width
+from jaxrate.unit_text import latex, pretty
+from jaxrate.units import KINDS, UnitError, read_any, to_energy, to_frequency, to_si, to_width
 
 PACKAGE = Path(__file__).resolve().parents[1] / "jaxrate"
 finite = st.floats(allow_nan=False, allow_infinity=False)

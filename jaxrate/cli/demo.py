@@ -16,7 +16,7 @@ from jaxrate.model.model import Model
 from jaxrate.observe import Gain
 from jaxrate.plot import map as draw_map
 from jaxrate.solve.steady import Steady
-from jaxrate.units import pretty
+from jaxrate.unit_text import pretty
 
 MEDIUM = "nd-yag"
 RANGES = (np.geomspace(1e-2, 1e4, 1000), np.geomspace(1e3, 1e9, 1000))

@@ -2,11 +2,11 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
+from math import isfinite, isnan
 
 from jaxrate.constants import c
 from jaxrate.experiment import Experiment
-from jaxrate.model.derived import known_values, spontaneous
+from jaxrate.model.derived import fwhm, known_values, spontaneous
 from jaxrate.model.expected import Expected
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Radiative
@@ -22,7 +22,7 @@ from jaxrate.observe import (
 )
 from jaxrate.solve.status import Status
 from jaxrate.solve.steady import Steady
-from jaxrate.units import pretty
+from jaxrate.unit_text import pretty
 
 OF_LINES = {
     "gain": Gain,
@@ -32,7 +32,7 @@ OF_LINES = {
     "branching_ratio": BranchingRatio,
 }
 OF_LEVELS = {"population": Population, "lifetime": Lifetime}
-UNITS = {"wavelength": "m", "A": "s^-1", "B": "m^3 J^-1 s^-2"}
+UNITS = {"wavelength": "m", "fwhm": "Hz", "A": "s^-1", "B": "m^3 J^-1 s^-2"}
 """Numbers of a line that need no solution."""
 
 
@@ -66,7 +66,7 @@ class Readings:
         self.values = {key: float(found[" of ".join(key)]) for key in observables}
         self.units = {key: o.unit for key, o in observables.items()}
         self.status = Status(int(bench.status(fixed)))
-        known = known_values(model) | dict(fixed)
+        known = known_values(model, fixed) | dict(fixed)
         for line in lines(model):
             self._add_constants(line, known)
 
@@ -79,9 +79,13 @@ class Readings:
 
     def _add_constants(self, line: Radiative, known: dict[str, float]) -> None:
         nan = float("nan")
-        frequency = known.get(f"{line.label}.frequency", nan)
-        found = c / frequency, spontaneous(line, self.model, known), known.get(f"{line.label}.B", nan)
-        self.values |= {(name, line.label): value for name, value in zip(UNITS, found, strict=True)}
+        found = {
+            "wavelength": c / known.get(f"{line.label}.frequency", nan),
+            "fwhm": fwhm(line, self.model, known),
+            "A": spontaneous(line, self.model, known),
+            "B": known.get(f"{line.label}.B", nan),
+        }
+        self.values |= {(name, line.label): value for name, value in found.items()}
         self.units |= {(name, line.label): unit for name, unit in UNITS.items()}
 
     def text(self, quantity: str, of: str) -> str:
@@ -122,7 +126,8 @@ def line_table(readings: Readings, line: Radiative) -> str:
 
 def words(quantity: str) -> str:
     """A quantity as it is called."""
-    return {"A": "A (in the medium)", "B": "B21 per spectral energy density"}.get(quantity, quantity.replace("_", " "))
+    own = {"fwhm": "width (FWHM)", "A": "A (in the medium)", "B": "B21 per spectral energy density"}
+    return own.get(quantity, quantity.replace("_", " "))
 
 
 def expected_table(readings: Readings) -> str:
@@ -135,10 +140,10 @@ def expected_table(readings: Readings) -> str:
 def _compared(readings: Readings, expected: Expected) -> Iterator[str]:
     key = expected.quantity, _of(readings.model, expected)
     yield f"{words(expected.quantity)} of {expected.of}"
-    value = readings.values.get(key)
-    yield "not computed" if value is None else pretty(value, expected.unit)
+    value = readings.values.get(key, float("nan"))
+    yield "not computed" if isnan(value) else pretty(value, expected.unit)
     yield pretty(expected.si, expected.unit)
-    if value is None:
+    if isnan(value):
         yield from ("", "")
         return
     deviation = value / expected.si - 1

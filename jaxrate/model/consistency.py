@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jaxrate.expr import Expr
 from jaxrate.model.expected import Expected
 from jaxrate.model.fields import Beam, Cavity, driven_lines
-from jaxrate.model.levels import Level
+from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.processes import Collision, EnergyTransfer, Process, Radiative
 from jaxrate.model.quantities import check_name, check_text, is_rule
 from jaxrate.names import shown, unknown
@@ -25,6 +25,7 @@ def check_model(model: "Model") -> None:
     """
     _check_kinds(model)
     _check_unique("level", (level.full_name for level in model.levels))
+    _check_reservoirs(model)
     _check_unique("process", (p.label for p in model.processes))
     _check_density(model)
     for process in model.processes:
@@ -48,6 +49,7 @@ def _check_kinds(model: "Model") -> None:
         "levels": (Level, "jr.Level"),
         "processes": (Process, "process such as jr.Decay"),
         "expected": (Expected, "jr.Expected"),
+        "reservoirs": (Reservoir, "jr.Reservoir"),
     }
     for field, (kind, wanted) in stated.items():
         for thing in getattr(model, field):
@@ -60,6 +62,14 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
         if count > 1:
             plural = {"process": "processes"}.get(what, f"{what}s")
             raise ValueError(f"{count} {plural} are named `{name}`; each must have a name of its own.")
+
+
+def _check_reservoirs(model: "Model") -> None:
+    levels = {name for level in model.levels for name in (level.name, level.full_name)}
+    for reservoir in model.reservoirs:
+        if reservoir.name in levels:
+            raise ValueError(f"A reservoir and a level are both named `{reservoir.name}`; each must have its own name.")
+    _check_unique("reservoir", (reservoir.name for reservoir in model.reservoirs))
 
 
 def _check_density(model: "Model") -> None:
@@ -80,12 +90,9 @@ def _check_density(model: "Model") -> None:
 
 
 def _check_reaction(model: "Model", process: Process) -> None:
-    left, right = ([model.levels[model.index(name, process.label)] for name in side] for side in process.sides)
-    if Counter(level.species for level in left) != Counter(level.species for level in right):
-        sides = " -> ".join(" + ".join(level.full_name for level in side) for side in (left, right))
-        raise ValueError(f"`{process.label}` must not turn one species into another, but {sides} does.")
+    _check_atoms(model, process)
     if isinstance(process, Radiative | Collision):
-        (upper,), (lower,) = left, right
+        upper, lower = model.ends(process)
         if upper.joules is not None and lower.joules is not None and upper.joules < lower.joules:
             raise ValueError(
                 f"`{process.label}` must lead down in energy, but '{upper.name} -> {lower.name}' leads up: "
@@ -93,9 +100,28 @@ def _check_reaction(model: "Model", process: Process) -> None:
             )
 
 
+def _check_atoms(model: "Model", process: Process) -> None:
+    """No reaction makes or loses an atom, or turns one into another; a reservoir counts no atoms."""
+    positions = [[model.position(name, process.label) for name in side] for side in process.sides]
+    left, right = ([model.levels[i] for i in side if i < len(model.levels)] for side in positions)
+    sides = " -> ".join(" + ".join(side) for side in process.sides).strip()
+    if len(left) != len(right):
+        raise ValueError(
+            f"`{process.label}` must have as many levels on the left as on the right, but '{sides}' makes or loses "
+            "an atom; only a `Reservoir` may come from nowhere or go there."
+        )
+    if Counter(level.species for level in left) != Counter(level.species for level in right):
+        sides = " -> ".join(" + ".join(level.full_name for level in side) for side in (left, right))
+        raise ValueError(f"`{process.label}` must not turn one species into another, but {sides} does.")
+
+
 def _check_light(model: "Model", process: Process) -> None:
-    if isinstance(process, Cavity) and process.label in model.level_names:
-        raise ValueError(f"A cavity and a level are both named `{process.label}`; the cavity has a population, too.")
+    if isinstance(process, Cavity):
+        for what, names in (("level", model.level_names), ("reservoir", [r.name for r in model.reservoirs])):
+            if process.label in names:
+                raise ValueError(
+                    f"A cavity and a {what} are both named `{process.label}`; the cavity has a population, too."
+                )
     for line in (model.radiative(label, process.label) for label in driven_lines(process)):
         if isinstance(process, Beam | Cavity) and line.lineshape is None and not line.measured:
             raise ValueError(

@@ -4,11 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jaxrate.constants import k
 from jaxrate.expr import Expr
+from jaxrate.model.lineshapes import Doppler, Gaussian, Lorentzian, Voigt
 from jaxrate.model.processes import Collision, Decay, Process, Radiative
-from jaxrate.model.strength import spectra
-from jaxrate.physics import einstein, thermal
+from jaxrate.model.strength import epsilon, spectra
+from jaxrate.physics import einstein, lineshape, spectrum, thermal
 
 if TYPE_CHECKING:
     from jaxrate.model.levels import Level
@@ -42,7 +45,8 @@ def total_rate(model: "Model", level: str, values: dict[str, float]) -> float:
     """
     here, total = model.levels[model.index(level)], 0.0
     for process in model.processes:
-        if isinstance(process, Decay | Radiative | Collision) and here in model.ends(process):
+        wanted = isinstance(process, Decay | Radiative | Collision) and model.joins_levels(process)
+        if wanted and here in model.ends(process):
             total += rates(process, model, values)[model.ends(process).index(here)]
     return total
 
@@ -85,6 +89,61 @@ def peak_cross_section(line: Radiative, model: "Model", values: dict[str, float]
     except KeyError:  # a width that is a function of the populations
         return math.nan
     return float(einstein.cross_section_emission(B, frequency, profile, line.n))
+
+
+def fwhm(line: Radiative, model: "Model", values: dict[str, float]) -> float:
+    """Full width at half maximum of a line [Hz], as emitted at the model's temperature; NaN where it is not known."""
+    if line.measured:
+        return _width_of_table(_emission(line, model))
+    match line.lineshape:
+        case Lorentzian() | Gaussian():
+            return _of_line(line, values, "fwhm")[0]
+        case Doppler():
+            return _doppler_width(line, values)
+        case Voigt(mass=None):
+            return _width_of_voigt(*_of_line(line, values, "fwhm_gaussian", "fwhm_lorentzian"))
+        case Voigt():
+            return _width_of_voigt(_doppler_width(line, values), *_of_line(line, values, "fwhm_lorentzian"))
+    return math.nan
+
+
+def _doppler_width(line: Radiative, values: dict[str, float]) -> float:
+    frequency, mass = _of_line(line, values, "frequency", "mass")
+    return float(lineshape.doppler_fwhm(frequency, values.get("temperature", math.nan), mass))
+
+
+def _width_of_voigt(gaussian: float, lorentzian: float) -> float:
+    """FWHM [Hz] by bisection: it lies between the larger of the two widths and their sum."""
+    low, high = max(gaussian, lorentzian), gaussian + lorentzian
+    half = lineshape.peak_voigt(gaussian, lorentzian) / 2
+    for _ in range(53):  # bits of a float
+        middle = (low + high) / 2
+        inside = lineshape.voigt(middle / 2, gaussian, lorentzian) > half
+        low, high = (middle, high) if inside else (low, middle)
+    return (low + high) / 2
+
+
+def _emission(line: Radiative, model: "Model") -> spectrum.Spectrum:
+    both = spectra(line, model)
+    if both.emission is not None:
+        return both.emission
+    assert both.absorption is not None
+    temperature = model.temperature_kelvin(f"McCumber's relation for `{line.label}`")
+    return spectrum.mccumber_emission(
+        both.absorption, epsilon(both.energy, both.lower, both.upper, temperature), temperature
+    )
+
+
+def _width_of_table(table: spectrum.Spectrum) -> float:
+    """FWHM [Hz] around the largest value, between the nearest crossings; NaN where the table ends above half of it."""
+    nu, sigma = table.arrays
+    peak, half = int(np.argmax(sigma)), sigma.max() / 2
+    below = np.flatnonzero(sigma <= half)
+    left, right = below[below < peak], below[below > peak]
+    if not left.size or not right.size:
+        return math.nan
+    ends = [np.interp(half, sigma[[i, j]], nu[[i, j]]) for i, j in ((left[-1], left[-1] + 1), (right[0], right[0] - 1))]
+    return float(ends[1] - ends[0])
 
 
 def _of_line(line: Radiative, values: dict[str, float], *names: str) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ QUANTITIES = {
     "A": ("s^-1", "Radiative"),
     "B": (UNIT_B, "Radiative"),
     "wavelength": ("m", "Radiative"),
+    "fwhm": ("Hz", "Radiative"),
     "branching_ratio": ("1", "Radiative"),
     "lifetime": ("s", "level"),
     "threshold": (None, "process"),
@@ -25,8 +26,8 @@ class Expected:
     """A published figure that a medium must reproduce.
 
     Args:
-        quantity: "cross_section" (peak, of emission), "saturation_intensity", "A", "B", "wavelength" (vacuum) or
-            "branching_ratio" of a `Radiative`; "lifetime" of a level; "threshold" of a process.
+        quantity: "cross_section" (peak, of emission), "saturation_intensity", "A", "B", "wavelength" (vacuum), "fwhm"
+            (of the lineshape) or "branching_ratio" of a `Radiative`; "lifetime" of a level; "threshold" of a process.
         of: That process or level.
         value: Published value with its unit.
         tolerance: Relative tolerance that the source supports.

@@ -13,7 +13,7 @@ from jaxrate.expr import Expr
 from jaxrate.model import fields as light
 from jaxrate.model import lineshapes, processes
 from jaxrate.model.expected import Expected
-from jaxrate.model.levels import Level
+from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.model import Model
 from jaxrate.names import shown, unknown
 
@@ -25,7 +25,7 @@ PROCESSES = {cls.__name__: cls for cls in _PROCESSES}
 LINESHAPES = {
     cls.__name__: cls for cls in (lineshapes.Lorentzian, lineshapes.Gaussian, lineshapes.Doppler, lineshapes.Voigt)
 }
-MODEL_KEYS = ("name", "source", "density", "temperature", "parameters", "levels", "processes", "expected")
+MODEL_KEYS = ("name", "source", "density", "temperature", "parameters", "levels", "reservoirs", "processes", "expected")
 MEDIA = Path(__file__).parent.parent / "media"
 
 
@@ -102,6 +102,7 @@ def _model(table: dict) -> Model:
         levels=_each(table, "levels", Level),
         processes=_each(table, "processes", _process),
         expected=_each(table, "expected", Expected),
+        reservoirs=_each(table, "reservoirs", Reservoir),
         parameters=_dotted(_table(table.get("parameters", {}), "parameters")),
         **given,
     )
@@ -227,6 +228,7 @@ def as_table(model: Model) -> dict[str, Any]:
         "temperature": _plain(model.temperature, "temperature"),
         "parameters": _by_name(parameters, ""),
         "levels": [_stated(level, level.name) for level in model.levels],
+        "reservoirs": [_stated(reservoir, reservoir.name) for reservoir in model.reservoirs],
         "processes": [{"kind": p.kind, **_stated(p, p.label)} for p in model.processes],
         "expected": [_stated(e, e.title) for e in model.expected],
     }

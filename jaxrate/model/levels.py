@@ -1,4 +1,4 @@
-"""Levels: the states whose populations a model follows."""
+"""Levels and reservoirs: what has the populations that a model follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from math import isfinite
 
 import numpy as np
 
-from jaxrate.model.quantities import check_name, settle
+from jaxrate.model.quantities import check_name, check_text, settle
 from jaxrate.names import shown
-from jaxrate.units import to_energy
+from jaxrate.units import to_energy, to_si
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,34 @@ def _check_stark(level: Level, stark: object) -> None:
             f"Level `{level.name}`: `stark` must hold energies above the lowest sublevel, so the smallest is 0, "
             f"but {shown(list(stark))} was given."
         )
+
+
+@dataclass(frozen=True)
+class Reservoir:
+    """A population without a level, counted by its density: the carriers of a diode, a pool that feeds a level.
+
+    Nothing conserves it: a `Pump` may fill it from nowhere, " -> carriers" at a rate per volume, a `Decay` may empty
+    it, "carriers -> ", and an `EnergyTransfer` may use it up, "carriers + ground -> excited".
+
+    Args:
+        name: Its name, unique among the populations of the model.
+        unit: Of its population: "m^-3".
+        source: Where it is described.
+
+    Raises:
+        ValueError: the unit is not that of a density in SI.
+    """
+
+    name: str
+    unit: str = "m^-3"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        check_name("A reservoir's name", self.name, (" -> ", " + "))
+        settle(self, f"reservoir {self.name}")
+        check_text(f"reservoir {self.name}.unit", self.unit)
+        if float(to_si(f"1 {self.unit}", "m^-3", f"unit of reservoir {self.name}")) != 1:
+            raise ValueError(
+                f"Reservoir `{self.name}`: `unit` must be 'm^-3', as populations are in SI, but {shown(self.unit)} was "
+                "given."
+            )

@@ -11,7 +11,7 @@ from typing import Any
 from jaxrate.constants import h
 from jaxrate.model.consistency import check_model
 from jaxrate.model.expected import Expected as Expected
-from jaxrate.model.levels import Level
+from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.processes import Process, Radiative, sides
 from jaxrate.model.quantities import Parameter, Quantity, is_rule, light_frequency, parameter, plain, several
 from jaxrate.names import shown, unknown
@@ -33,6 +33,7 @@ class Model:
             are used in SI.
         name, source: For people.
         expected: Published figures that the model must reproduce.
+        reservoirs: Populations without a level, `jr.Reservoir("carriers", unit="m^-3")`; they come after the levels.
 
     Raises:
         ValueError: whatever cannot be meant, with what to write instead.
@@ -46,6 +47,7 @@ class Model:
     name: str
     source: str
     expected: tuple[Expected, ...]
+    reservoirs: tuple[Reservoir, ...]
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Model:
         name: str = "",
         source: str = "",
         expected: Iterable[Expected] = (),
+        reservoirs: Iterable[Reservoir] = (),
     ) -> None:
         given = {
             "levels": _list("levels", levels),
@@ -66,6 +69,7 @@ class Model:
             "name": name,
             "source": source,
             "expected": _list("expected", expected),
+            "reservoirs": _list("reservoirs", reservoirs),
         }
         for key, value in given.items():
             object.__setattr__(self, key, value)
@@ -104,6 +108,15 @@ class Model:
             raise ValueError(_owner(where) + unknown("level", name, self.level_names))
         return found[0]
 
+    def position(self, name: str, where: str = "") -> int:
+        """Position of a level or a reservoir among the populations: all levels, then the reservoirs."""
+        names = [reservoir.name for reservoir in self.reservoirs]
+        if name in names:
+            return len(self.levels) + names.index(name)
+        if not names or name in self.level_names or any(name == level.name for level in self.levels):
+            return self.index(name, where)
+        raise ValueError(_owner(where) + unknown("level or reservoir", name, [*self.level_names, *names]))
+
     def process(self, label: str, where: str = "") -> Process:
         """The process of that label."""
         return _labelled(self.processes, label, "process", where)
@@ -116,6 +129,11 @@ class Model:
         """The two levels of a process "a -> b"."""
         (left,), (right,) = sides(process.label, getattr(process, "reaction", None))
         return self.levels[self.index(left, process.label)], self.levels[self.index(right, process.label)]
+
+    def joins_levels(self, process: Process) -> bool:
+        """Whether it leads from one level to another: not light, not a transfer, and no reservoir takes part."""
+        left, right = process.sides
+        return len(left) == len(right) == 1 and max(map(self.position, left + right)) < len(self.levels)
 
     def line_frequency(self, line: Radiative) -> float:
         """Frequency of line centre [Hz]: stated, else the peak of a measured spectrum, else from the energies."""

@@ -43,16 +43,26 @@ class Process(ABC):
 
 
 def sides(label: str, reaction: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split "a + b -> c + d" at ' -> ' and ' + ', spaces included, so that term symbols stay whole."""
-    if not isinstance(reaction, str) or reaction.count(" -> ") != 1:
+    """Split "a + b -> c + d" at ' -> ' and ' + ', spaces included, so that term symbols stay whole.
+
+    One side may be empty: "carriers -> " goes nowhere.
+    """
+    if not isinstance(reaction, str) or f" {reaction.strip()} ".count(" -> ") != 1:
         raise ValueError(
             f"`{label}`: a reaction must be written 'upper -> lower' with spaces around the arrow, "
             f"but {shown(reaction)} was given."
         )
-    left, right = (tuple(part.strip() for part in side.split(" + ")) for side in reaction.split(" -> "))
-    if not all(left + right):
-        raise ValueError(f"`{label}`: both sides of {reaction!r} must name a level.")
+    left, right = (_parts(side) for side in f" {reaction.strip()} ".split(" -> "))
+    if not all(left + right) or not left + right:
+        raise ValueError(
+            f"`{label}`: both sides of {reaction!r} must name a level; only a reservoir comes from nowhere."
+        )
     return left, right
+
+
+def _parts(side: str) -> tuple[str, ...]:
+    """What takes part on one side; nothing on an empty one."""
+    return tuple(part.strip() for part in side.split(" + ")) if side.strip() else ()
 
 
 def _check_one_to_one(label: str, reaction: object) -> None:
@@ -74,12 +84,18 @@ class _OneWay(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_one_to_one(self.label, self.reaction)
+        if all(self.sides):
+            _check_one_to_one(self.label, self.reaction)
+        elif sum(map(len, self.sides)) != 1:
+            raise ValueError(
+                f"`{self.label}`: one population comes or goes at a time, but {self.reaction!r} was given."
+            )
         self.parameters(None)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
-        """`label.rate` [s^-1]."""
-        return [parameter(f"{self.label}.rate", self.rate, "s^-1", source=self.source)]
+        """`label.rate` [s^-1]; [m^-3 s^-1] where it fills a reservoir from nowhere."""
+        unit = "s^-1" if self.sides[0] else "m^-3 s^-1"
+        return [parameter(f"{self.label}.rate", self.rate, unit, source=self.source)]
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Decay(_OneWay):
 
     Args:
         label: Its name; the parameter is `label.rate`.
-        reaction: "upper -> lower".
+        reaction: "upper -> lower", or "reservoir -> ".
         rate: "1012 s^-1", a bare number in s^-1, or `jr.expr(...)`.
         source: Where the number comes from.
 
@@ -104,7 +120,7 @@ class Pump(_OneWay):
     r"""A pump that moves population at a stated rate, one way: $\dot n_u = +R\,n_l$.
 
     Pump light that also stimulates emission is a `Beam` on a `Radiative` line. Arguments and errors as of a `Decay`,
-    with the reaction "ground -> pump level".
+    with the reaction "ground -> pump level", or " -> reservoir" at a rate per volume [m^-3 s^-1].
     """
 
 
@@ -161,12 +177,13 @@ class EnergyTransfer(Process):
 
     Args:
         label: Its name; the parameter is `label.coefficient`.
-        reaction: "a + b -> c + d"; a level may appear twice, species may differ.
+        reaction: "a + b -> c + d"; a level may appear twice, species may differ. A `Reservoir` that takes part need
+            not come back: "carriers + a -> b", "carriers + carriers -> ".
         coefficient: k [m^3 s^-1].
         source: Where the number comes from.
 
     Raises:
-        ValueError: the reaction has not two particles on each side.
+        ValueError: the reaction does not begin with two particles, or changes nothing.
     """
 
     reaction: str
@@ -176,7 +193,7 @@ class EnergyTransfer(Process):
     def __post_init__(self) -> None:
         super().__post_init__()
         left, right = sides(self.label, self.reaction)
-        if len(left) != 2 or len(right) != 2:
+        if len(left) != 2 or len(right) > 2:
             raise ValueError(
                 f"`{self.label}`: an EnergyTransfer must read 'a + b -> c + d', but {self.reaction!r} was given."
             )

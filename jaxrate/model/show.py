@@ -13,7 +13,7 @@ from jaxrate.model.processes import Collision, Decay, EnergyTransfer, Process, P
 from jaxrate.model.quantities import Parameter, is_rule
 from jaxrate.model.strength import UNIT_B
 from jaxrate.physics import einstein
-from jaxrate.units import pretty
+from jaxrate.unit_text import pretty
 
 if TYPE_CHECKING:
     from jaxrate.model.model import Model
@@ -42,6 +42,7 @@ def show(model: "Model") -> str:
             "Levels",
             *_table(("name", "energy", "as stated", "g", "lifetime", "source"), _levels(model, values, sources)),
         ],
+        ["Reservoirs", *_table(("name", "unit", "source"), _reservoirs(model, sources))],
         ["Processes", *_table(("label", "kind", "reaction", "rates"), _processes(model, values))],
         ["Parameters", *_table(("name", "value", "SI unit", "source"), _parameters(model, values, sources))],
         *(
@@ -55,7 +56,7 @@ def show(model: "Model") -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if len(lines) > 1 or lines[0] not in _OPTIONAL)
 
 
-_OPTIONAL = ("Processes", "Parameters", "Expected", "Remarks", "Sources")
+_OPTIONAL = ("Reservoirs", "Processes", "Parameters", "Expected", "Remarks", "Sources")
 
 
 class _Sources:
@@ -89,6 +90,11 @@ def _levels(model: "Model", values: dict[str, float], sources: _Sources) -> Iter
         yield level.full_name, energy, stated, f"{level.g:g}", lifetime, sources.number(level.source)
 
 
+def _reservoirs(model: "Model", sources: _Sources) -> Iterator[Sequence[str]]:
+    for reservoir in model.reservoirs:
+        yield reservoir.name, reservoir.unit, sources.number(reservoir.source)
+
+
 def _processes(model: "Model", values: dict[str, float]) -> Iterator[Sequence[str]]:
     for process in model.processes:
         yield process.label, process.kind, _reaction(process, model), _rates(process, model, values)
@@ -103,7 +109,7 @@ def _reaction(process: Process, model: "Model") -> str:
         case Radiative():
             return f"{left} -> {right} + photon"
         case Decay() | Pump() | EnergyTransfer():
-            return f"{left} -> {right}"
+            return f"{left} -> {right}".strip()
     lines = [model.radiative(label).sides for label in driven_lines(process)]
     return ", ".join(f"{up} + photon <-> {low} + 2 photon" for (up,), (low,) in lines)
 
@@ -113,7 +119,8 @@ def _rates(process: Process, model: "Model", values: dict[str, float]) -> str:
         return _value(values.get(f"{process.label}.coefficient"), "m^3 s^-1")
     if not isinstance(process, Decay | Pump | Radiative | Collision):
         return f"on {', '.join(driven_lines(process))}"
-    forth, back = (_value(rate, "s^-1") for rate in rates(process, model, values))
+    unit = process.parameters(model)[0].unit if isinstance(process, Pump) else "s^-1"
+    forth, back = (_value(rate, unit) for rate in rates(process, model, values))
     if isinstance(process, Collision):
         return f"{forth} down, {back} up" if forth else ""
     return f"A = {forth}" if forth and isinstance(process, Radiative) else forth
@@ -202,6 +209,8 @@ def _distance(line: Radiative, model: "Model", values: dict[str, float]) -> Iter
 
 
 def _one_way(process: Decay | Pump, model: "Model", values: dict[str, float]) -> Iterator[str]:
+    if not model.joins_levels(process):
+        return
     left, right = model.ends(process)
     if left.joules is None or right.joules is None or values.get(f"{process.label}.rate") == 0:
         return

@@ -16,11 +16,12 @@ from jaxrate.network.network import Network, Population, Reaction
 @lru_cache(maxsize=256)
 def compile_network(model: Model) -> Network:
     """Lower a model to reactions. Light on a line adds stimulated emission and absorption; a cavity adds photons."""
+    reservoirs = [Population(r.name, None, "") for r in model.reservoirs]
     cavities = [p for p in model.processes if isinstance(p, Cavity)]
     photons = [Population(p.label, None, f"{p.label}.mode_volume") for p in cavities]
     parameters = [p for p in model.parameter_list if not callable(p.value)]
     return Network(
-        populations=tuple([*_levels(model), *photons]),
+        populations=tuple([*_levels(model), *reservoirs, *photons]),
         reactions=tuple(r for process in model.processes for r in _lower(process, model)),
         lines=tuple(line_of(p, model) for p in model.processes if isinstance(p, Radiative)),
         names=tuple(p.name for p in parameters),
@@ -72,7 +73,7 @@ def line_of(line: Radiative, model: Model) -> Line:
 
 def _indices(process: Process, model: Model) -> tuple[tuple[int, ...], tuple[int, ...]]:
     left, right = sides(process.label, process.reaction)  # type: ignore[attr-defined]
-    return tuple(model.index(n) for n in left), tuple(model.index(n) for n in right)
+    return tuple(map(model.position, left)), tuple(map(model.position, right))
 
 
 @singledispatch
@@ -144,7 +145,7 @@ def _driven(
 @_lower.register
 def _(process: Cavity, model: Model) -> Iterator[Reaction]:
     cavities = [p.label for p in model.processes if isinstance(p, Cavity)]
-    photon = len(model.levels) + cavities.index(process.label)
+    photon = len(model.levels) + len(model.reservoirs) + cavities.index(process.label)
     for label in driven_lines(process):
         yield from _coupled(process, line_of(model.radiative(label), model), photon)
     own = {n: f"{process.label}.{n}" for n in ("photon_lifetime", "mode_volume", "num_modes", "temperature")}

@@ -16,7 +16,8 @@ def event_rates(network: Network, parameters: Parameters, n: Array) -> Array:
     Args:
         network: The network.
         parameters: Values of its parameters in a block of lanes.
-        n: Populations, shape (population, lane): fractions of a species' density, numbers of photons.
+        n: Populations, shape (population, lane): fractions of a species' density, densities of reservoirs [m^-3],
+            numbers of photons.
 
     Returns:
         R, shape (reaction, lane). For a linear network without a stated density s counts as 1.
@@ -45,10 +46,11 @@ def rows(network: Network, parameters: Parameters, lanes: int) -> Array:
 
 
 def rate_of_change(network: Network, parameters: Parameters, n: Array) -> Array:
-    r"""$\dot n_i$ [s^-1], shape (population, lane).
+    r"""$\dot n_i$ [s^-1], of reservoirs [m^-3 s^-1], shape (population, lane).
 
-    The scale of a population cancels against a reactant of the same scale before anything is divided, so that a
-    species of density zero is legal.
+    The parameters are those of the moment: a drive that changes in time is given by its value there. The scale of a
+    population cancels against a reactant of the same scale before anything is divided, so that a species of density
+    zero is legal.
     """
     coefficients = rows(network, parameters, n.shape[1])
     padded = jnp.concatenate([n, jnp.ones_like(n[:1])])
@@ -81,7 +83,9 @@ def _without(here: Population, reactants: list[Population], parameters: Paramete
 
 
 def _scale(population: Population, parameters: Parameters) -> Any:
-    """What turns a population into a density [m^-3]: of its species, or 1/V for photons."""
+    """What turns a population into a density [m^-3]: that of its species, 1/V for photons, 1 for a reservoir."""
+    if population.species is None and not population.is_photons:
+        return 1.0
     if population.is_photons:
         return 1.0 / parameters[population.scale]
     return parameters.get(population.scale, 1.0)

@@ -19,12 +19,15 @@ GROUPED = 24
 
 @dataclass(frozen=True)
 class Population:
-    """One population: a level (a fraction of its species) or the photons of a cavity (a number).
+    """One population: a level (a fraction of its species), a reservoir (a density), or the photons of a cavity.
+
+    Of photons it is their number.
 
     Args:
-        name: Full name of the level, or label of the cavity.
-        species: Position among the model's species; None for photons.
-        scale: Parameter that makes it a density: `density` of the species, or the mode volume it is divided by.
+        name: Full name of the level, name of the reservoir, or label of the cavity.
+        species: Position among the model's species; None for reservoirs and photons.
+        scale: Parameter that makes it a density: `density` of the species, or the mode volume it is divided by; "" for
+            a reservoir, which is one.
     """
 
     name: str
@@ -33,7 +36,7 @@ class Population:
 
     @property
     def is_photons(self) -> bool:
-        return self.species is None
+        return self.species is None and self.scale != ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Network:
     """A model as the solvers see it. Two networks are equal if one compiled program serves both.
 
     Args:
-        populations: Levels in the order stated, then photons.
+        populations: Levels in the order stated, then reservoirs, then photons.
         reactions: Every reaction.
         lines: The radiative lines.
         names: Names of the parameters, in the order of `base`.

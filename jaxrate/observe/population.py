@@ -26,7 +26,7 @@ class Population(Observable):
         return f"population of {self.level}"
 
     def check(self, network: Network) -> None:
-        network.model.index(self.level, "Population")
+        network.model.position(self.level, "Population")
 
     def of(self, solution: Solution) -> Any:
         return solution[self.level]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from jaxrate.names import unknown
-from jaxrate.units import latex
+from jaxrate.unit_text import latex
 
 SIZE = (5.6, 4.2)
 """Inches of a new figure: one column of a paper at its usual font size."""

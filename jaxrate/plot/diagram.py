@@ -16,7 +16,7 @@ from jaxrate.model.levels import Level
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Collision, Decay, EnergyTransfer, Process, Pump, Radiative
 from jaxrate.plot.axes import axes, labelled, number, typeset
-from jaxrate.units import pretty
+from jaxrate.unit_text import pretty
 
 FONT = 8.0
 """Size of the labels [points]."""
@@ -164,10 +164,9 @@ def _arrows(model: Model) -> list[_Arrow]:
     values, found = known_values(model), []
     for process in model.processes:
         if type(process) in STYLES:
-            starts, ends = process.sides
+            starts, ends = ([i for i in map(model.position, side) if i < len(model.levels)] for side in process.sides)
             text = _arrow_text(model, process, values)
-            for start, end in zip(starts, ends, strict=True):
-                found.append(_Arrow(type(process), model.index(start), model.index(end), text))
+            found += [_Arrow(type(process), *pair, text) for pair in zip(starts, ends, strict=True)]
     return found
 
 

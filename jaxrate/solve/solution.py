@@ -36,8 +36,8 @@ class Solution:
         return self.network.model
 
     def __getitem__(self, level: str) -> Any:
-        """Population of a level, shape (*batch)."""
-        return self.populations[self.model.index(level)]
+        """Population of a level or a reservoir, shape (*batch)."""
+        return self.populations[self.model.position(level)]
 
     def __str__(self) -> str:
         status = np.asarray(self.status)

@@ -32,6 +32,12 @@ class Steady:
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
         refuse_holes(network)
+        if network.model.reservoirs:
+            names = ", ".join(f"`{reservoir.name}`" for reservoir in network.model.reservoirs)
+            raise ValueError(
+                f"A steady state is solved for populations of levels, but the model has the reservoir {names}. "
+                "Leave it out, or state what it does as a rate."
+            )
         if network.nonlinear:
             names = ", ".join(f"`{name}`" for name in network.nonlinear)
             raise ValueError(
