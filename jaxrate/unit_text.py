@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from jaxrate.constants import c
+
 Factors = tuple[tuple[str, int], ...]
 """Units as they were written, each with its power: (("W", 1), ("cm", -2))."""
 
@@ -107,6 +109,14 @@ def pretty(value: float, unit: str) -> str:
             return f"{float(digits) * 10.0 ** (int(exponent) - 3 * third):.6g} {_PREFIXES[third]}{unit}"
     number = f"{value:.6g}".replace("e+", "e").replace("e0", "e").replace("e-0", "e-")
     return number if unit == "1" else f"{number} {unit}"
+
+
+def light(frequency: float, digits: int = 6) -> str:
+    """Vacuum wavelength of optical light, frequency of microwaves [Hz], as people say it."""
+    wavelength = c / frequency
+    if wavelength < 3e-6:
+        return f"{wavelength * 1e9:.{digits}g} nm"
+    return pretty(wavelength, "m") if wavelength < 3e-4 else pretty(frequency, "Hz")
 
 
 def latex(unit: str) -> str:

@@ -82,6 +82,39 @@ def test_nd_yag_absorbs_until_it_is_pumped():
     assert state["4I11/2"][0] / state["4I9/2"][0] == pytest.approx(boltzmann, rel=1e-6)
 
 
+def test_a_two_level_atom_saturates_and_never_inverts():
+    """Its inversion is halved at the saturation intensity; in any light 2p only approaches g2/(g1 + g2)."""
+    atom = MEDIA["two-level"]
+    saturation = jr.SaturationIntensity("Lyman alpha")(jr.steady_state(atom))
+    intensity = saturation * np.array([0.0, 1.0, 1e3, 1e12])
+    state = jr.steady_state(atom, {"light.intensity": intensity})
+    close(state["2p"], 0.75 * intensity / (intensity + saturation), rtol=1e-12)
+    gain = jr.Gain("Lyman alpha")(state)
+    assert (gain <= 0).all()
+    close(gain[1], gain[0] / 2, rtol=1e-12)
+
+
+def test_ruby_holds_its_energy_for_3_ms_and_is_transparent_near_half_excitation():
+    """The lifetime is that of both levels of 2E; R1 is transparent where its lower one holds half as much as 4A2."""
+    pump = 318.0
+    state = jr.steady_state(MEDIA["ruby"], {"pump.rate": pump})
+    excited, arriving = state["2E(E)"] + state["2E(2A)"], pump * state["4A2"] * 2e7 / (2e7 + 3e5)
+    assert excited / arriving == pytest.approx(3e-3, rel=2e-3)
+    assert state["2E(E)"] / state["4A2"] == pytest.approx(0.5, rel=0.01)
+    assert excited == pytest.approx(0.5, rel=0.05)
+    below, above = jr.Gain("R1")(jr.steady_state(MEDIA["ruby"], {"pump.rate": np.array([310.0, 325.0])}))
+    assert below < 0 < above
+
+
+def test_co2_without_a_pump_is_in_equilibrium():
+    """Boltzmann between vibrations and, with the g stated for 300 K, between rotational levels; it absorbs."""
+    gas = MEDIA["co2"]
+    state = jr.steady_state(gas, {"N2.rate": 0.0})
+    weights = np.array([level.g * np.exp(-(level.joules or 0.0) / (k * 300)) for level in gas.levels])
+    close(state.populations, weights / weights.sum(), rtol=1e-5)
+    assert jr.Gain("10P20")(state) < 0 < jr.Gain("10P20")(jr.steady_state(gas))
+
+
 def test_an_unknown_medium_is_refused():
     refused(lambda: jr.media("nd_yag"), "`nd_yag` is not a medium", "did you mean `nd-yag`")
 

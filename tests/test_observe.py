@@ -201,6 +201,23 @@ def test_thermal_emission_is_zero_in_equilibrium():
     assert found["net"][1] > 0 > found["net"][2]
 
 
+MEASURED = {"er-fibre": "signal band", "yb-fibre": "signal band", "yb-yag": "laser", "ti-sapphire": "laser"}
+
+
+@pytest.mark.parametrize("medium", MEASURED)
+def test_the_saturation_intensity_halves_the_gain_of_a_measured_spectrum(medium: str):
+    """There sigma_a/sigma_e differs with the frequency, and from g_u/g_l."""
+    model, line = jr.media(medium), MEASURED[medium]
+    isat = float(jr.SaturationIntensity(line)(jr.steady_state(model)))
+    gain = jr.Gain(line)(jr.steady_state(model, {"signal.intensity": np.array([0.0, 1.0, 9.0]) * isat}))
+    close(gain, gain[0] / np.array([1, 2, 10]), 1e-11)
+
+
+def test_an_inhomogeneous_line_has_no_one_saturation_intensity():
+    with pytest.raises(ValueError, match=r"inhomogeneous.*mixing='fast'"):
+        jr.SaturationIntensity("red")(jr.steady_state(jr.media("he-ne")))
+
+
 MISSING = [jr.Gain("line"), jr.Fluorescence("line"), jr.NetPower("line"), jr.ThermalEmission("line")]
 
 

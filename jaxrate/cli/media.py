@@ -3,8 +3,8 @@
 import argparse
 
 from jaxrate.cli.readings import lines, table
-from jaxrate.constants import c
 from jaxrate.model.files import list_media, media
+from jaxrate.unit_text import light
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -15,5 +15,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _row(name: str) -> tuple[str, str, str]:
     model = media(name)
-    found = ", ".join(f"{line.label} {c / model.line_frequency(line) * 1e9:.6g} nm" for line in lines(model))
-    return name, model.name, f"{len(model.levels)} levels; {found or 'no lines'}"
+    found = ", ".join(f"{line.label} {light(model.line_frequency(line))}" for line in lines(model)[:3])
+    more = f" and {len(lines(model)) - 3} more" if len(lines(model)) > 3 else ""
+    return name, model.name, f"{len(model.levels)} levels; {found or 'no lines'}{more}"

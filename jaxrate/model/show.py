@@ -13,7 +13,7 @@ from jaxrate.model.processes import Collision, Decay, EnergyTransfer, Process, P
 from jaxrate.model.quantities import Parameter, is_rule
 from jaxrate.model.strength import UNIT_B
 from jaxrate.physics import einstein
-from jaxrate.unit_text import pretty
+from jaxrate.unit_text import light, pretty
 
 if TYPE_CHECKING:
     from jaxrate.model.model import Model
@@ -158,7 +158,7 @@ def _line(line: Radiative, model: "Model", values: dict[str, float], sources: _S
     for name, spectrum in (("emission", line.emission), ("absorption", line.absorption)):
         if spectrum is not None:
             yield f"measured {name}", f"{spectrum} {sources.number(spectrum.source)}"
-    yield "wavelength (vacuum)", f"{c / frequency * 1e9:.8g} nm"
+    yield "wavelength (vacuum)", light(frequency, digits=8)
     rows = [
         ("A (in the medium)", A, "s^-1"),
         ("radiative lifetime 1/A", 1 / A if A else math.nan, "s"),

@@ -122,13 +122,15 @@ class Parameters(Mapping[str, Any]):
 
     def __init__(self, order: Mapping[str, int], base: Any, varied: Mapping[str, Any], derived: Mapping[str, Any]):
         self._order, self._base, self._varied, self._derived = order, base, dict(varied), derived
+        self._computed: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name in self._varied:
             return self._varied[name]
         if name in self._derived:
-            self._varied[name] = self._derived[name](self)
-            return self._varied[name]
+            if name not in self._computed:
+                self._computed[name] = self._derived[name](self)
+            return self._computed[name]
         return self._base[self._order[name]]
 
     def __iter__(self) -> Any:
@@ -138,7 +140,7 @@ class Parameters(Mapping[str, Any]):
         return len(self._order) + len(self._derived)
 
     def exchange(self, values: Mapping[str, Any]) -> "Parameters":
-        """The same with some values exchanged, or added."""
+        """The same with some values exchanged, or added; expressions follow."""
         return Parameters(self._order, self._base, {**self._varied, **values}, self._derived)
 
     def stack(self, names: tuple[str, ...]) -> Any:

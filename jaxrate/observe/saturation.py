@@ -21,13 +21,17 @@ class SaturationIntensity(AtFrequency):
     r"""Intensity [W m^-2] that halves the small-signal inversion of a line, whatever feeds and empties its levels.
 
     One beam on one line changes the rates of a linear network by one term, so its inversion is exactly
-    $\Delta n = \Delta n_0/(1 + I/I_{sat})$ with $I_{sat} = h\nu/[\sigma_e T]$, and $T$ the inversion that a flow of one
-    atom a second from the upper to the lower level takes away, all other processes running. $T$ is $(1+g_u/g_l)\tau$
-    of a closed two-level atom, $\tau_2 + \frac{g_u}{g_l}\tau_1(1-\tau_2/\tau_{21})$ of a four-level one.
+    $\Delta n = \Delta n_0/(1 + I/I_{sat})$ with $I_{sat} = h\nu/[\sigma_e T]$. Inversion means what light of this
+    frequency sees, $n_u - \frac{\sigma_a}{\sigma_e} n_l$, and $T$ is how much of it a flow of one atom a second from
+    the upper to the lower level takes away, all other processes running: $(1+g_u/g_l)\tau$ of a closed two-level
+    atom, $\tau_2 + \frac{g_u}{g_l}\tau_1(1-\tau_2/\tau_{21})$ of a four-level one.
 
     Args:
         label: Label of the `Radiative`; of beams that drive it the intensity is taken as zero.
         frequency: As for `Gain`.
+
+    Raises:
+        ValueError: the line is inhomogeneous and its classes do not mix, so that each saturates by itself.
     """
 
     unit = "W m^-2"
@@ -39,14 +43,20 @@ class SaturationIntensity(AtFrequency):
     def check(self, network: Network) -> None:
         super().check(network)
         Steady().check(network)
+        if network.line(self.label).holes:
+            raise ValueError(
+                f"`{self.label}` is inhomogeneous: light saturates its classes one by one, so the line has no one "
+                "saturation intensity. State mixing='fast' on it if its classes mix faster than that."
+            )
 
     def of(self, solution: Solution) -> Any:
-        emission, _ = self.cross_sections(solution)
-        return h * self.light(solution)[0] / (emission * recovery_time(solution, self.line(solution)))
+        emission, absorption = self.cross_sections(solution)
+        upper, lower = recovery_times(solution, self.line(solution))
+        return h * self.light(solution)[0] / (emission * upper - absorption * lower)
 
 
-def recovery_time(solution: Solution, line: Line) -> Any:
-    """T [s] of `SaturationIntensity`: what a flow from the upper to the lower level takes away from the inversion.
+def recovery_times(solution: Solution, line: Line) -> tuple[Any, Any]:
+    """What a flow from the upper to the lower level takes away from the population of either [s].
 
     A small rate at which every level is moved to level i shifts the populations by the response to a source at i less
     that to the populations themselves. The difference of two such responses is that to a flow from one to the other.
@@ -55,13 +65,13 @@ def recovery_time(solution: Solution, line: Line) -> Any:
     probed, names = _with_probes(solution.network, line)
     dark, zero, one = _without_beams(solution, line), jnp.zeros(lanes), jnp.ones(lanes)
 
-    def inversion(to_upper: Any, to_lower: Any) -> Any:
+    def populations(to_upper: Any, to_lower: Any) -> tuple[Any, Any]:
         values = {**dark, names[0]: to_upper, names[1]: to_lower}
         assert isinstance(solution.parameters, Parameters)
         n, _ = Steady().solve(probed, solution.parameters.exchange(values), lanes)
-        return n[line.upper] - line.weight * n[line.lower]
+        return n[line.upper], n[line.lower]
 
-    return jax.jvp(inversion, (zero, zero), (one, -one))[1]
+    return jax.jvp(populations, (zero, zero), (one, -one))[1]
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ from jaxrate.model.levels import Level
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Collision, Decay, EnergyTransfer, Process, Pump, Radiative
 from jaxrate.plot.axes import axes, labelled, number, typeset
-from jaxrate.unit_text import pretty
+from jaxrate.unit_text import light
 
 FONT = 8.0
 """Size of the labels [points]."""
@@ -173,24 +173,14 @@ def _arrows(model: Model) -> list[_Arrow]:
 def _arrow_text(model: Model, process: Process, values: dict[str, float]) -> str:
     lines = [typeset(process.label)]
     if isinstance(process, Radiative):
-        A = spontaneous(process, model, values)
-        lines.append(_light(values.get(f"{process.label}.frequency")))
+        A, frequency = spontaneous(process, model, values), values.get(f"{process.label}.frequency")
+        lines.append(light(frequency) if frequency else "by a function")
         lines += [] if isnan(A) else [f"$A$ = {number(A, 's^-1')}"]
     else:
         own = process.parameters(model)
         lines += [number(values[p.name], p.unit) if p.name in values else "by a function" for p in own]
     fields = [f.label for f in model.processes if process.label in driven_lines(f)]
     return "\n".join([*lines, *(f"driven by {typeset(field)}" for field in fields)])
-
-
-def _light(frequency: float | None) -> str:
-    """Wavelength of optical light in nm, frequency of microwaves."""
-    if frequency is None:
-        return "by a function"
-    wavelength = c / frequency
-    if wavelength < 3e-6:
-        return f"{wavelength * 1e9:.6g} nm"
-    return pretty(wavelength, "m") if wavelength < 3e-4 else pretty(frequency, "Hz")
 
 
 def _level_text(level: Level, scaled: bool) -> str:
