@@ -38,10 +38,13 @@ from jaxrate.physics import lineshape as lineshape
 from jaxrate.physics import saturation as saturation
 from jaxrate.physics import spectrum as spectrum
 from jaxrate.physics import thermal as thermal
+from jaxrate.solve.drive import Segments as Segments
 from jaxrate.solve.solution import Solution as Solution
 from jaxrate.solve.status import Status as Status
 from jaxrate.solve.steady import Steady as Steady
 from jaxrate.solve.steady import steady_state as steady_state
+from jaxrate.solve.transient import Evolve as Evolve
+from jaxrate.solve.transient import evolve as evolve
 from jaxrate.sweep.reduce import Histogram as Histogram
 from jaxrate.sweep.run import sweep as sweep
 

@@ -1,7 +1,7 @@
 """Experiment: what is set, how it is solved, what is read. The one thing that sweeps, fits and the command line run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +14,10 @@ from jaxrate.model.model import Model
 from jaxrate.network.compile import compile_network
 from jaxrate.network.network import Network
 from jaxrate.observe import Observable
-from jaxrate.solve.batch import Batch, read_batch
-from jaxrate.solve.lanes import Results, result_shapes, run
-from jaxrate.solve.program import Program, Solver
+from jaxrate.solve.batch import Batch
+from jaxrate.solve.block import is_pointwise
+from jaxrate.solve.lanes import Results, Way, result_shapes, run
+from jaxrate.solve.program import Program, Solver, batch_of
 
 
 class Experiment:
@@ -24,7 +25,7 @@ class Experiment:
 
     Args:
         model: The medium.
-        solver: `jr.Steady()`.
+        solver: `jr.Steady()`, or `jr.Evolve(times, start=..., drive=...)`.
         observables: By name: `jr.Gain("laser")`, or any pure function of a `Solution`, such as
             `lambda state: state["4F3/2"]`.
 
@@ -56,10 +57,14 @@ class Experiment:
         """The model's parameters, in SI units."""
         return self.model.parameters()
 
+    @cached_property
+    def base(self) -> Any:
+        """What all ensembles share: the model's own values, and what the solver needs itself."""
+        return self.solver.base(self.network)
+
     def batch(self, theta: Mapping[str, Any] | None, precision: str | None = None) -> Batch:
         """Check names and shapes of a batch of parameter values."""
-        self.network.check_names(theta or {})
-        return read_batch(theta or {}, None, precision)
+        return batch_of(self.network, self.solver, theta or {}, precision)
 
     def __call__(self, theta: Mapping[str, Any] | None = None, *, precision: str | None = None) -> Results:
         """Every observable of every ensemble.
@@ -69,15 +74,15 @@ class Experiment:
             precision: "float64" (default) or "float32" of the results for NumPy arrays.
 
         Returns:
-            By name, shape (*batch), with the observable's own axis in front if it has one; NaN where the lane has no
-            result. `experiment.status(theta)` says why.
+            By name, shape (*batch), of `jr.Evolve` (time, *batch), with the observable's own axis in front if it has
+            one; NaN where the lane has no result. `experiment.status(theta)` says why.
         """
-        results = run(self.program, self.network.base, self.batch(theta, precision))
+        results = run(self.program, self.base, self.batch(theta, precision))
         return {name: results[name] for name in self.observables}
 
     def status(self, theta: Mapping[str, Any] | None = None) -> Any:
         """Status code of every ensemble, shape (*batch); `jr.Status(code)` is its message."""
-        return run(Program(self.network, self.solver), self.network.base, self.batch(theta))["status"]
+        return run(Program(self.network, self.solver), self.base, self.batch(theta))["status"]
 
     def value_and_grad(
         self, theta: Mapping[str, Any] | None = None, wrt: Sequence[str] | str = (), *, precision: str | None = None
@@ -97,10 +102,10 @@ class Experiment:
             ValueError: an unknown parameter (the nearest is proposed), or none.
         """
         names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-        self.network.check_names(names)
+        self.solver.check_names(self.network, names)
         if not names:
             raise ValueError("`wrt` must name parameters to differentiate by, for example wrt=['laser.B'].")
-        results = run(Derivatives(self.program, names), self.network.base, self.batch(theta, precision))
+        results = run(Derivatives(self.program, names), self.base, self.batch(theta, precision))
         gradients = {o: {n: results[f"{o} by {n}"] for n in names} for o in self.observables}
         return {o: results[o] for o in self.observables}, gradients
 
@@ -110,9 +115,16 @@ class Experiment:
         """Derivatives alone: {observable: {parameter: shape of the value}}; see `value_and_grad`."""
         return self.value_and_grad(theta, wrt, precision=precision)[1]
 
+    def axes(self, name: str) -> tuple[tuple[str, Any, str], ...]:
+        """(name, values, unit) of the axes of an observable of one lane that are known: its own, then time."""
+        observable = self.observables[name]
+        own = (observable.axis,) if isinstance(observable, Observable) else ()
+        of_solver = (self.solver.axis,) if is_pointwise(observable) else ()
+        return tuple(axis for axis in (*own, *of_solver) if axis is not None)
+
     def shapes(self, theta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """Shape of each observable of one lane: () or (axis,)."""
-        found = result_shapes(self.program, self.network.base, self.batch(theta))
+        found = result_shapes(self.program, self.base, self.batch(theta))
         return {name: found[name].shape for name in self.observables}
 
 
@@ -149,31 +161,35 @@ class Derivatives:
         """Whether it has straight-line code that any lane of this batch may be for."""
         return self.program.has_short_way(base, batch)
 
-    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int, short: bool) -> dict[str, Array]:
+    def __call__(self, base: Array, block: Mapping[str, Array], way: Way) -> dict[str, Array]:
         """Values, and derivatives named `value by parameter`."""
-        order = self.program.network.order
+        order, lanes = self.program.network.order, way.lanes
         free = {n: block[n] if n in block else jnp.full(lanes, base[order[n]]) for n in self.wrt}
 
-        def values(free: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-            results = self.program(base, {**block, **free}, lanes, short)
+        def values(free: dict[str, Array], way: Way = way) -> tuple[dict[str, Array], Array]:
+            results = self.program(base, {**block, **free}, way)
             return results, results.pop("status")
 
         shapes = jax.eval_shape(values, free)[0]
         outputs = sum(int(np.prod(s.shape[:-1])) for s in shapes.values())
-        differentiate = _reverse if outputs <= len(free) else _forward
-        results, slopes, status = differentiate(values, free, lanes)
-        slopes = slopes if short else {n: jnp.where(status == 0, slope, jnp.nan) for n, slope in slopes.items()}
+        if outputs <= len(free):
+            back = replace(way, mode="reverse")
+            results, slopes, status = _reverse(lambda free: values(free, back), free, lanes)
+        else:
+            results, slopes, status = _forward(values, free, lanes)
+        slopes = slopes if way.short else {n: jnp.where(status == 0, slope, jnp.nan) for n, slope in slopes.items()}
         return {**results, **slopes, "status": status}
 
 
 def _forward(values: Callable, free: dict[str, Array], lanes: int) -> tuple[dict, dict, Array]:
-    """One pass a parameter."""
-    slopes, zero = {}, {n: jnp.zeros(lanes) for n in free}
-    results, pushed, status = jax.linearize(values, free, has_aux=True)
-    for n in free:
-        tangents = pushed({**zero, n: jnp.ones(lanes)})
-        slopes |= {f"{o} by {n}": tangent for o, tangent in tangents.items()}
-    return results, slopes, status
+    """One pass for all parameters together, each with a tangent of its own."""
+
+    def pushed(tangents: dict[str, Array]) -> tuple[dict, dict, Array]:
+        return jax.jvp(values, (free,), (tangents,), has_aux=True)
+
+    units = {n: jnp.zeros((len(free), lanes)).at[i].set(1.0) for i, n in enumerate(free)}
+    results, tangents, status = jax.vmap(pushed, out_axes=(None, 0, None))(units)
+    return results, {f"{o} by {n}": t[i] for o, t in tangents.items() for i, n in enumerate(free)}, status
 
 
 def _reverse(values: Callable, free: dict[str, Array], lanes: int) -> tuple[dict, dict, Array]:

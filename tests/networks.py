@@ -166,3 +166,51 @@ def _inverse(A: list[list[Any]]) -> list[list[Any]]:
             if r != k and factor:
                 rows[r] = [a - factor * b if b else a for a, b in zip(rows[r], rows[k], strict=True)]
     return [row[n:] for row in rows]
+
+
+def exact_path(pairs: Sequence[Pair], rates: Any, n: int, decades: Sequence[int], digits: int = 80) -> np.ndarray:
+    """Populations that start in level 0, at the times 10**decade [s], shape (level, time).
+
+    Rates must be at most 1 s^-1. The exponential over the first time is a sum of terms that are not negative, a
+    power of ten leads from decade to decade, and so no digit is ever cancelled: with each decade one is lost.
+    """
+    with mpmath.workdps(digits):
+        shift = mpmath.fsum(mpmath.mpf(float(k)) for k in rates) + 1
+        B = [[shift if i == j else mpmath.mpf(0) for j in range(n)] for i in range(n)]
+        for (i, j), k in zip(pairs, rates, strict=True):
+            B[i][j] += mpmath.mpf(float(k))
+            B[j][j] -= mpmath.mpf(float(k))
+        time = mpmath.mpf(10) ** decades[0]
+        P = _exponential([[b * time for b in row] for row in B], shift * time)
+        found = {decades[0]: [float(row[0]) for row in P]}
+        for decade in range(decades[0] + 1, decades[-1] + 1):
+            P = _tenth_power(P)
+            found[decade] = [float(row[0]) for row in P]
+        return np.array([found[decade] for decade in decades]).T
+
+
+def _exponential(B: list[list[Any]], shift: Any) -> list[list[Any]]:
+    """exp(B - shift), whatever the size of B: over a share of it, then squared."""
+    halvings = max(0, int(mpmath.ceil(mpmath.log(shift, 2))) + 1)
+    B = [[b / 2**halvings for b in row] for row in B]
+    n = len(B)
+    total = term = [[mpmath.mpf(int(i == j)) for j in range(n)] for i in range(n)]
+    for k in range(1, n + 50):
+        term = [[x / k for x in row] for row in _multiplied(term, B)]
+        total = [[a + b for a, b in zip(*both, strict=True)] for both in zip(total, term, strict=True)]
+    scale = mpmath.exp(-shift / 2**halvings)
+    P = [[scale * x for x in row] for row in total]
+    for _ in range(halvings):
+        P = _multiplied(P, P)
+    return P
+
+
+def _tenth_power(P: list[list[Any]]) -> list[list[Any]]:
+    square = _multiplied(P, P)
+    fourth = _multiplied(square, square)
+    return _multiplied(_multiplied(fourth, fourth), square)
+
+
+def _multiplied(A: list[list[Any]], B: list[list[Any]]) -> list[list[Any]]:
+    columns = list(zip(*B, strict=True))
+    return [[mpmath.fdot(row, column) for column in columns] for row in A]

@@ -1,6 +1,6 @@
 """The network: a model as reactions between populations, grouped by rate law."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -115,7 +115,7 @@ class Network:
                 return line
         raise ValueError(unknown("Radiative", label, [line.label for line in self.lines], "this model"))
 
-    def check_names(self, given: Sequence[str] | Mapping[str, Any]) -> None:
+    def check_names(self, given: Collection[str]) -> None:
         """Refuse a name that is no parameter, proposing the nearest."""
         derived = dict(self.derived)
         for name in given:

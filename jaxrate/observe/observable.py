@@ -9,7 +9,7 @@ import numpy as np
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
 from jaxrate.solve.batch import Batch, read_batch
-from jaxrate.solve.lanes import run
+from jaxrate.solve.lanes import Way, run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
 
@@ -19,10 +19,12 @@ class Observable:
 
     Attributes:
         unit: SI unit of its values.
+        pointwise: That it belongs to one moment of a path, not to the path as a whole.
         axis: Name of its leading axis, with its coordinate in SI units; None for one number a lane.
     """
 
     unit: ClassVar[str] = "1"
+    pointwise: ClassVar[bool] = True
 
     @property
     def axis(self) -> tuple[str, np.ndarray, str] | None:
@@ -64,13 +66,13 @@ class _Reading:
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         return False
 
-    def __call__(self, base: Any, block: dict[str, Any], lanes: int, short: bool) -> dict[str, Any]:
+    def __call__(self, base: Any, block: dict[str, Any], way: Way) -> dict[str, Any]:
         populations, status = block.pop("populations"), block.pop("status")
         solved = status == Status.OK
         varied = {name: jnp.where(solved, x, base[self.network.order[name]]) for name, x in block.items()}
         solution = Solution(populations, status, self.network.parameters(base, varied), self.network)
         value = self.observable.of(solution)
-        return {"value": jnp.where(solved, jnp.broadcast_to(value, (*value.shape[:-1], lanes)), jnp.nan)}
+        return {"value": jnp.where(solved, jnp.broadcast_to(value, (*value.shape[:-1], way.lanes)), jnp.nan)}
 
 
 def _read(observable: Observable, solution: Solution) -> Any:

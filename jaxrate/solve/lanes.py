@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.core import Tracer
 
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.memory import result_array
@@ -40,6 +41,24 @@ The arrays are valid during the call only: the next chunk is computed into the s
 """
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a kernel is to work on a block.
+
+    Attributes:
+        lanes: Lanes in the block.
+        dtype: Precision of the results; whoever needs more on the way, or less, chooses by it.
+        short: By straight-line code, for lanes without special cases.
+        mode: What its derivatives are taken by: "forward" (or none are), "reverse", once, by adjoint code, or "any"
+            transformation of JAX, so that every loop must have a number of turns known beforehand.
+    """
+
+    lanes: int
+    dtype: np.dtype
+    short: bool = False
+    mode: Literal["forward", "reverse", "any"] = "forward"
+
+
 class Kernel(Protocol):
     """What is done to a block of lanes. Equal kernels share one compiled program, so a kernel is hashable."""
 
@@ -52,7 +71,7 @@ class Kernel(Protocol):
         """Whether it has straight-line code that any lane of this batch may be for."""
         ...
 
-    def __call__(self, base: Array, block: dict[str, Array], lanes: int, short: bool) -> dict[str, Array]:
+    def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
         """Results (*core, lane) and `status` (lane,), from the values that are fixed and those that vary, in float64.
 
         The short way gives the status `UNDECIDED` to lanes that it is not for; their results mean nothing.
@@ -76,7 +95,7 @@ def run(kernel: Kernel, base: np.ndarray, batch: Batch, progress: Callable[[int]
     Returns:
         Results of shape (*core, *batch): NumPy arrays for NumPy arrays, JAX arrays for JAX arrays.
     """
-    if batch.is_traced:
+    if batch.is_traced or isinstance(base, Tracer):
         tracer = _Tracer(kernel, base, batch.dtype, batch.cores, block_size(kernel, jax.default_backend() != "cpu"))
         return tracer.loop({name: batch.padded(name) for name in batch.arrays}, batch.shape)
     if batch.is_remote:
@@ -104,14 +123,12 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _block(
-    kernel: Kernel, base: Any, block: dict[str, Array], lanes: int, dtype: np.dtype, short: bool
-) -> dict[str, Array]:
-    """The kernel in float64, whatever goes in and comes out: rates leave float32's range long before results do."""
+def _block(kernel: Kernel, base: Any, block: dict[str, Array], way: Way) -> dict[str, Array]:
+    """The kernel on float64, whatever goes in and comes out: rates leave float32's range long before results do."""
     with jax.enable_x64(True):
         values = {name: a.astype(jnp.float64) for name, a in block.items()}
-        results = kernel(jnp.asarray(base, jnp.float64), values, lanes, short)
-        return {n: r.astype(dtype) if jnp.issubdtype(r.dtype, jnp.floating) else r for n, r in results.items()}
+        results = kernel(jnp.asarray(base, jnp.float64), values, way)
+        return {n: r.astype(way.dtype) if jnp.issubdtype(r.dtype, jnp.floating) else r for n, r in results.items()}
 
 
 # The dispatcher: concrete arrays, all cores.
@@ -123,8 +140,8 @@ def stream(
     """Run a kernel over every lane, chunk by chunk on all cores, and hand the results of each chunk to `sink`."""
     lanes, num_blocks = _call_size(kernel, batch)
     short = kernel.has_short_way(base, batch)
-    program = _program(kernel, lanes, num_blocks, batch.dtype, short)
-    careful = _program(kernel, lanes, 1, batch.dtype, False)
+    program = _program(kernel, Way(lanes, batch.dtype, short), num_blocks)
+    careful = _program(kernel, Way(lanes, batch.dtype), 1)
     size, sources = lanes * num_blocks, batch.sources()
 
     def work(low: int) -> None:
@@ -187,15 +204,16 @@ def _threads() -> ThreadPoolExecutor:
 
 @lru_cache(maxsize=256)
 def _program(
-    kernel: Kernel, lanes: int, num_blocks: int, dtype: np.dtype, short: bool
+    kernel: Kernel, way: Way, num_blocks: int
 ) -> Callable[[Any, Mapping[str, Any], Any, dict[str, Array] | None], dict[str, Array]]:
     """Compiled program for up to `num_blocks` blocks of which it does `used`.
 
     What it returned for one chunk is where it puts the results of the next: fresh memory costs more than the solve.
     """
+    lanes = way.lanes
 
     def one(base: Array, block: dict[str, Array]) -> dict[str, Array]:
-        return _block(kernel, base, block, lanes, dtype, short)
+        return _block(kernel, base, block, way)
 
     def cut(chunk: dict[str, Array], k: Any) -> dict[str, Array]:
         return {name: lax.dynamic_slice_in_dim(a, k * lanes, lanes, -1) for name, a in chunk.items()}
@@ -230,7 +248,7 @@ def _shapes(kernel: Kernel, num_base: int, arrays: tuple, dtype: np.dtype) -> di
     with jax.enable_x64(True):
         block = {name: jax.ShapeDtypeStruct(shape, jnp.float64) for name, shape in arrays}
         base = jax.ShapeDtypeStruct((num_base,), jnp.float64)
-        return jax.eval_shape(lambda base, block: _block(kernel, base, block, 1, dtype, False), base, block)
+        return jax.eval_shape(lambda base, block: _block(kernel, base, block, Way(1, dtype)), base, block)
 
 
 def _allocate(kernel: Kernel, base: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
@@ -316,7 +334,7 @@ class _Tracer:
             return jnp.broadcast_to(a, (*core, *shape)).reshape(*core, lanes)
 
         block = {name: spread(a, a.shape[: self._axis(name)]) for name, a in arrays.items()}
-        results = _block(self.kernel, self.base, block, lanes, self.dtype, short=False)
+        results = _block(self.kernel, self.base, block, Way(lanes, self.dtype, mode="any"))
         return {name: r.reshape(*r.shape[:-1], *shape) for name, r in results.items()}
 
 

@@ -63,7 +63,7 @@ def _sparse(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int
     K: dict[Pair, Any] = {}
     if isinstance(rates, Array):
         cells = sorted(set(pairs))
-        rates, pairs = _summed(rates, [cells.index(pair) for pair in pairs], len(cells)), cells
+        rates, pairs = summed(rates, [cells.index(pair) for pair in pairs], len(cells)), cells
     for r, pair in enumerate(pairs):
         _add(K, pair, rates[r])
     order = elimination_order(list(K), num_levels)
@@ -180,10 +180,10 @@ def _dense(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int,
 def _matrix(rates: Sequence[Any] | Array, pairs: Sequence[Pair], num_levels: int, lanes: int) -> Array:
     """Rates as a matrix (to, from, lane) with the root in front."""
     rows, size = rates if isinstance(rates, Array) else _rows(rates, lanes), num_levels + 1
-    return _summed(rows, [(i + 1) * size + j + 1 for i, j in pairs], size * size).reshape(size, size, lanes)
+    return summed(rows, [(i + 1) * size + j + 1 for i, j in pairs], size * size).reshape(size, size, lanes)
 
 
-def _summed(rows: Array, cells: Sequence[int], num_cells: int) -> Array:
+def summed(rows: Array, cells: Sequence[int], num_cells: int) -> Array:
     """Sum of the rows of each cell, shape (cell, lane): gathered, so a program does not grow with their number."""
     members: list[list[int]] = [[] for _ in range(num_cells)]
     for row, cell in enumerate(cells):

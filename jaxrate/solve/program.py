@@ -1,6 +1,6 @@
 """The kernel that every door runs: check the inputs of each lane, solve, read results off the solution."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,45 +11,60 @@ from jax import Array
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
 from jaxrate.solve.batch import Batch, read_batch
-from jaxrate.solve.lanes import UNDECIDED, run
+from jaxrate.solve.block import START, Block, Observable, without_start
+from jaxrate.solve.lanes import UNDECIDED, Way, run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
 
-Observable = Callable[[Solution], Any]
-"""A pure function of a solution; shape (*core, lane) from populations (level, lane)."""
-
 
 class Solver(Protocol):
-    """How populations are found."""
+    """How populations are found. Equal solvers share one compiled program."""
+
+    @property
+    def axis(self) -> tuple[str, Any, str] | None:
+        """(name, values, unit) of the axis that it gives every observable; None where a lane has one state."""
+        ...
 
     def check(self, network: Network) -> None:
         """Refuse a network it cannot solve."""
+        ...
+
+    def check_names(self, network: Network, given: Collection[str]) -> None:
+        """Refuse to vary what is no parameter, proposing the nearest, or what the solver sets itself."""
+        ...
+
+    def base(self, network: Network) -> Any:
+        """What all lanes share: values of the parameters, then what the solver needs itself."""
+        ...
+
+    def begin(self, network: Network) -> Any:
+        """Populations to start from, shape (level, *batch), where they differ from lane to lane; else None."""
         ...
 
     def lane_bytes(self, network: Network) -> int:
         """Memory of one lane."""
         ...
 
-    def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
-        """Populations (level, lane) and status (lane,)."""
-        ...
-
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
         """Which lanes have no rate that is NaN, infinite or negative, shape (lane,) or ()."""
+        ...
+
+    def results(self, block: Block) -> tuple[dict[str, Array], Array]:
+        """Observables by name, shapes (*core, lane), and status (lane,); where that is not 0 they are arbitrary."""
         ...
 
     def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
         """Whether it has straight-line code that any lane of this batch may be for."""
         ...
 
-    def solve_tame(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
-        """Populations (level, lane) by that code, and which lanes it is right for, shape (lane,) or ()."""
+    def short_results(self, block: Block) -> tuple[dict[str, Array], Array]:
+        """Observables by that code, and which lanes it is right for, shape (lane,) or ()."""
         ...
 
 
 @dataclass(frozen=True)
 class Program:
-    """Solve a block of lanes and read results off it; the kernel of `steady_state` and of every experiment.
+    """Solve a block of lanes and read results off it; the kernel of every solution and of every experiment.
 
     Args:
         network: The model as reactions.
@@ -70,34 +85,32 @@ class Program:
         """Whether it has straight-line code that any lane of this batch may be for."""
         return self.solver.has_short_way(self.network, base, batch)
 
-    def __call__(self, base: Array, block: Mapping[str, Array], lanes: int, short: bool) -> dict[str, Array]:
+    def __call__(self, base: Array, block: Mapping[str, Array], way: Way) -> dict[str, Array]:
         """Results by name, shapes (*core, lane), NaN where `status` is not 0; and `status`."""
-        return self._short(base, block, lanes) if short else self._careful(base, block, lanes)
+        start, varied = block.get(START), without_start(block)
+        return (self._short if way.short else self._careful)(base, varied, start, way)
 
-    def _short(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
+    def _short(self, base: Array, varied: dict[str, Array], start: Array | None, way: Way) -> dict[str, Array]:
         """Right for lanes with legal parameters and tame rates, whose status is OK; the others are UNDECIDED."""
-        parameters = self.network.parameters(base, block)
-        populations, tame = self.solver.solve_tame(self.network, parameters, lanes)
-        others = {name: x for name, x in block.items() if name not in self.network.checked_as_rates}
-        good = jnp.broadcast_to(legal_lanes(self.network, others) & tame, (lanes,))
-        status = jnp.where(good, Status.OK, UNDECIDED).astype(jnp.int8)
-        return {**self._read(Solution(populations, status, parameters, self.network), lanes), "status": status}
+        results, tame = self.solver.short_results(self._block(base, varied, start, way))
+        others = {name: x for name, x in varied.items() if name not in self.network.checked_as_rates}
+        good = jnp.broadcast_to(legal_lanes(self.network, others) & tame, (way.lanes,))
+        return {**results, "status": jnp.where(good, Status.OK, UNDECIDED).astype(jnp.int8)}
 
-    def _careful(self, base: Array, block: Mapping[str, Array], lanes: int) -> dict[str, Array]:
+    def _careful(self, base: Array, varied: dict[str, Array], start: Array | None, way: Way) -> dict[str, Array]:
         """The way for blocks in which a lane may be bad."""
-        legal = legal_lanes(self.network, block)
-        varied = _or_base(self.network, base, block, legal)
-        legal = legal & self.solver.has_legal_rates(self.network, self.network.parameters(base, varied))
-        parameters = self.network.parameters(base, _or_base(self.network, base, block, legal))
-        populations, status = self.solver.solve(self.network, parameters, lanes)
+        legal = legal_lanes(self.network, varied)
+        guarded = self.network.parameters(base, _or_base(self.network, base, varied, legal))
+        legal = legal & self.solver.has_legal_rates(self.network, guarded)
+        results, status = self.solver.results(
+            self._block(base, _or_base(self.network, base, varied, legal), start, way)
+        )
         status = jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
-        read = self._read(Solution(populations, status, parameters, self.network), lanes)
         solved = status == Status.OK
-        return {**{name: jnp.where(solved, value, jnp.nan) for name, value in read.items()}, "status": status}
+        return {**{name: jnp.where(solved, value, jnp.nan) for name, value in results.items()}, "status": status}
 
-    def _read(self, solution: Solution, lanes: int) -> dict[str, Array]:
-        read = {name: jnp.asarray(function(solution), jnp.float64) for name, function in self.observables}
-        return {name: jnp.broadcast_to(value, (*value.shape[:-1], lanes)) for name, value in read.items()}
+    def _block(self, base: Array, varied: dict[str, Array], start: Array | None, way: Way) -> Block:
+        return Block(self.network, self.network.parameters(base, varied), base, start, self.observables, way)
 
 
 def legal_lanes(network: Network, block: Mapping[str, Array]) -> Array:
@@ -121,16 +134,32 @@ def _in_domain(domain: str, x: Array) -> Array:
     return lowest & (x < jnp.inf)
 
 
-def solve(network: Network, solver: Solver, theta: Mapping[str, Any], precision: str | None = None) -> Solution:
-    """Populations of every ensemble of a batch."""
+def batch_of(network: Network, solver: Solver, theta: Mapping[str, Any], precision: str | None = None) -> Batch:
+    """The batch that a solver is run on: parameters, checked, and populations to start from.
+
+    Raises:
+        ValueError: an unknown name (the nearest is proposed), or shapes that do not broadcast (both are named).
+    """
+    solver.check_names(network, theta)
+    start = solver.begin(network)
+    return read_batch(theta if start is None else {**theta, START: start}, {START: 1}, precision)
+
+
+def solve(network: Network, solver: Solver, theta: Mapping[str, Any], precision: str | None = None) -> dict[str, Any]:
+    """Populations and status of every ensemble of a batch."""
     solver.check(network)
-    network.check_names(theta)
-    results = run(
-        Program(network, solver, (("populations", _populations),)), network.base, read_batch(theta, None, precision)
-    )
-    parameters = {**network.model.parameters(), **theta}
-    return Solution(results["populations"], results["status"], parameters, network)
+    program = Program(network, solver, (("populations", populations),))
+    return run(program, solver.base(network), batch_of(network, solver, theta, precision))
 
 
-def _populations(solution: Solution) -> Array:
-    return solution.populations
+@dataclass(frozen=True)
+class _Populations:
+    """All populations, an observable of every moment."""
+
+    pointwise: bool = True
+
+    def __call__(self, solution: Solution) -> Array:
+        return solution.populations
+
+
+populations = _Populations()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,23 +13,30 @@ from jaxrate.network.network import Network
 from jaxrate.solve.status import Status
 
 
-@jax.tree_util.register_dataclass
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["populations", "status", "parameters", "times"],
+    meta_fields=["network"],
+)
 @dataclass(frozen=True)
 class Solution:
     """Populations of every ensemble of a batch.
 
     Attributes:
-        populations: Fractions of their species' density, shape (level, *batch), levels in the order stated; NaN
-            where `status` is not 0.
+        populations: Fractions of their species' density, levels in the order stated, shape (level, *batch), of a
+            path in time (level, time, *batch); NaN where `status` is not 0.
         status: Code of each ensemble, shape (*batch); `jr.Status(code)` is its message.
-        parameters: Values of every parameter in SI units, each of a shape that broadcasts to (*batch).
+        parameters: Values of every parameter in SI units, each of a shape that broadcasts to (*batch), or to
+            (time, *batch) if it is driven.
         network: The model as reactions.
+        times: Of a path [s], shape (time,); None of a steady state.
     """
 
     populations: Any
     status: Any
     parameters: Mapping[str, Any]
     network: Network
+    times: Any = None
 
     @property
     def model(self) -> Model:
@@ -36,7 +44,7 @@ class Solution:
         return self.network.model
 
     def __getitem__(self, level: str) -> Any:
-        """Population of a level or a reservoir, shape (*batch)."""
+        """Population of a level or a reservoir, shape (*batch), or (time, *batch)."""
         return self.populations[self.model.position(level)]
 
     def __str__(self) -> str:
@@ -44,4 +52,5 @@ class Solution:
         codes, counts = np.unique(status, return_counts=True)
         lines = [f"{count} x {Status(int(code)).message}" for code, count in zip(codes, counts, strict=True)]
         name = f" of {self.model.name}" if self.model.name else ""
-        return f"Steady state{name}: {len(self.populations)} levels, batch {status.shape}\n  " + "\n  ".join(lines)
+        what = "Steady state" if self.times is None else f"Path of {len(self.times)} times"
+        return f"{what}{name}: {len(self.populations)} levels, batch {status.shape}\n  " + "\n  ".join(lines)

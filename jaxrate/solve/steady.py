@@ -1,6 +1,6 @@
 """Steady states of linear networks."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,12 +10,14 @@ from jax import Array, lax
 
 from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import compile_network, refuse_holes
+from jaxrate.network.compile import compile_network
 from jaxrate.network.dynamics import by_reaction
 from jaxrate.network.network import Network
 from jaxrate.solve.batch import Batch
+from jaxrate.solve.block import Block
 from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
 from jaxrate.solve.program import solve
+from jaxrate.solve.rates import checked_rates, refuse_nonlinear
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
 
@@ -29,21 +31,22 @@ class Steady:
             line; the processes are named.
     """
 
+    axis = None
+
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
-        refuse_holes(network)
-        if network.model.reservoirs:
-            names = ", ".join(f"`{reservoir.name}`" for reservoir in network.model.reservoirs)
-            raise ValueError(
-                f"A steady state is solved for populations of levels, but the model has the reservoir {names}. "
-                "Leave it out, or state what it does as a rate."
-            )
-        if network.nonlinear:
-            names = ", ".join(f"`{name}`" for name in network.nonlinear)
-            raise ValueError(
-                f"A steady state is solved for networks that are linear in the populations, but {names} "
-                "makes this one nonlinear. Leave it out, or state its effect as a rate."
-            )
+        refuse_nonlinear(network, "A steady state")
+
+    def check_names(self, network: Network, given: Collection[str]) -> None:
+        """Any parameter may vary."""
+        network.check_names(given)
+
+    def base(self, network: Network) -> np.ndarray:
+        """Values of the parameters."""
+        return network.base
+
+    def begin(self, network: Network) -> None:
+        """A steady state starts from nowhere."""
 
     def lane_bytes(self, network: Network) -> int:
         """Memory one lane needs while it is solved: what the size of a block follows from."""
@@ -55,6 +58,11 @@ class Steady:
         groups, legal = checked_rates(network, parameters)
         populations, classes = _populations(network, by_reaction(network, groups, lanes), lanes, tame=False)
         return populations, _status(populations, legal, classes)
+
+    def results(self, block: Block) -> tuple[dict[str, Array], Array]:
+        """Observables of the steady state, and status (lane,)."""
+        populations, status = self.solve(block.network, block.parameters, block.way.lanes)
+        return block.read(Solution(populations, status, block.parameters, block.network)), status
 
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
         """Which lanes have rates that are numbers: legal parameters may still overflow when they are multiplied."""
@@ -68,17 +76,20 @@ class Steady:
         )
         return connected and all(TAME[0] <= rate < TAME[1] for rate in _shared_rates(network, base, batch))
 
-    def solve_tame(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
-        """Populations of lanes with all rates far from zero and infinity, and which lanes these are.
+    def short_results(self, block: Block) -> tuple[dict[str, Array], Array]:
+        """Observables of lanes with all rates far from zero and infinity, and which lanes these are.
 
         No level absorbs in them and nothing overflows, so that the elimination needs no case distinction.
         """
-        groups = network.coefficients(parameters)
+        network, lanes = block.network, block.way.lanes
+        groups = network.coefficients(block.parameters)
         wild = jnp.asarray(0, jnp.uint64)
         for members, rate in groups:
             distance = _distance(rate)
             wild = wild | (distance if len(members) == 1 else lax.reduce_or(distance, (0,)))
-        return _populations(network, by_reaction(network, groups, lanes), lanes, tame=True)[0], wild < _SPAN
+        populations, _ = _populations(network, by_reaction(network, groups, lanes), lanes, tame=True)
+        status = jnp.zeros(lanes, jnp.int8)
+        return block.read(Solution(populations, status, block.parameters, network)), wild < _SPAN
 
 
 TAME = (2.0**-64, 2.0**64)
@@ -135,18 +146,6 @@ def chains(network: Network) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def checked_rates(network: Network, parameters: Parameters) -> tuple[list, Array]:
-    """Rates by group of reactions, illegal ones replaced by 1, and which lanes have only legal ones."""
-    legal, checked = jnp.asarray(True), []
-    for members, values in network.coefficients(parameters):
-        if not network.is_checked(members):
-            fine = (values >= 0) & (values < jnp.inf)
-            values = jnp.where(fine, values, 1.0)
-            legal = legal & (fine if len(members) == 1 else jnp.all(fine, axis=0))
-        checked.append((members, values))
-    return checked, legal
-
-
 def _pick(rates: Any, members: list[int]) -> Any:
     return [rates[m] for m in members] if isinstance(rates, list) else rates[jnp.asarray(members)]
 
@@ -172,4 +171,6 @@ def steady_state(
         ValueError: an unknown name (the nearest is proposed), shapes that do not broadcast (both are named), or a
             model that is not linear.
     """
-    return solve(compile_network(model), Steady(), theta or {}, precision)
+    network, given = compile_network(model), theta or {}
+    found = solve(network, Steady(), given, precision)
+    return Solution(found["populations"], found["status"], {**model.parameters(), **given}, network)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.experiment import Experiment
-from jaxrate.observe import Observable, describe
+from jaxrate.observe import describe
 from jaxrate.solve.status import Status
 from jaxrate.sweep.grid import Grid, Variable, attributes
 from jaxrate.sweep.reduce import Histogram, Reducer, Reduction
@@ -26,16 +26,19 @@ class Labels:
         self.observables = experiment.observables
         self.dims: dict[str, tuple[str, ...]] = {}
         self.coordinates: dict[str, Variable] = {}
-        own = {n: o.axis for n, o in self.observables.items() if isinstance(o, Observable) and o.axis is not None}
-        for name in self.observables:
-            if name in own:
-                dim, values, unit = own[name]
-                alike = all(np.array_equal(values, other[1]) for other in own.values() if other[0] == dim)
-                unique = dim if alike else f"{dim}_{name}"
-                self.dims[name] = (unique,)
-                self.coordinates[unique] = ((unique,), values, attributes(dim, unit))
-            else:
-                self.dims[name] = tuple(f"{name}_axis{k}" for k in range(len(cores[name])))
+        own = {name: experiment.axes(name) for name in self.observables}
+        for name, axes in own.items():
+            self.dims[name] = tuple(self._dim(name, axis, own) for axis in axes) or tuple(
+                f"{name}_axis{k}" for k in range(len(cores[name]))
+            )
+
+    def _dim(self, name: str, axis: tuple[str, Any, str], own: Mapping[str, tuple]) -> str:
+        """Dimension of an axis, its own where another observable has other values under that name."""
+        dim, values, unit = axis
+        alike = all(np.array_equal(values, other[1]) for axes in own.values() for other in axes if other[0] == dim)
+        unique = dim if alike else f"{dim}_{name}"
+        self.coordinates[unique] = ((unique,), np.asarray(values), attributes(dim, unit))
+        return unique
 
     def attrs(self, name: str, prefix: str = "") -> dict[str, Any]:
         """Label of an observable, or of something made of it."""

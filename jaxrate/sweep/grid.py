@@ -10,7 +10,6 @@ import numpy as np
 
 from jaxrate.experiment import Experiment
 from jaxrate.names import unknown
-from jaxrate.observe import Observable
 
 Variable = tuple[tuple[str, ...], Any, dict[str, Any]]
 """Dimensions, values and attributes: what an xarray.Dataset is made of."""
@@ -151,7 +150,7 @@ def _check_lengths(axes: Mapping[str, Axis]) -> None:
 def _check_dimensions(axes: Mapping[str, Axis], experiment: Experiment) -> None:
     """A dimension is named as a parameter only where it holds that parameter's values, and never as a result."""
     parameters = {p.name for p in experiment.model.parameter_list}
-    own = {o.axis[0]: name for name, o in experiment.observables.items() if isinstance(o, Observable) and o.axis}
+    own = {axis[0]: name for name in experiment.observables for axis in experiment.axes(name)}
     for name, axis in axes.items():
         is_itself = axis.dim in axes and axes[axis.dim].dim == axis.dim
         taken = "a parameter" if axis.dim in parameters and not is_itself else ""

@@ -12,7 +12,6 @@ import xarray as xr
 from tqdm import tqdm
 
 from jaxrate.experiment import Experiment
-from jaxrate.solve.batch import read_batch
 from jaxrate.solve.lanes import block_size, result_shapes, run, stream
 from jaxrate.sweep.dataset import Cells, Labels, status_attrs
 from jaxrate.sweep.grid import Grid, Variable, attributes, read_along, read_grid
@@ -73,9 +72,9 @@ def sweep(
 
 def _stored(experiment: Experiment, grid: Grid, precision: str, progress: bool | None) -> xr.Dataset:
     dims = tuple(grid.sizes)
-    batch = read_batch(grid.arrays(dims), None, precision)
+    batch = experiment.batch(grid.arrays(dims), precision)
     with _bar(grid.size, progress) as advance:
-        results = run(experiment.program, experiment.network.base, batch, advance)
+        results = run(experiment.program, experiment.base, batch, advance)
     labels = Labels(experiment, {name: r.shape[: r.ndim - len(dims)] for name, r in results.items()})
     data = {n: ((*labels.dims[n], *dims), results[n], labels.attrs(n)) for n in experiment.observables}
     data["status"] = (dims, results["status"], status_attrs())
@@ -91,8 +90,8 @@ def _reduced(
     progress: bool | None,
 ) -> xr.Dataset:
     kept = tuple(dim for dim in grid.sizes if dim not in along)
-    kernel, base = experiment.program, experiment.network.base
-    batch = read_batch(grid.arrays((*kept, *along)), None, precision)
+    kernel, base = experiment.program, experiment.base
+    batch = experiment.batch(grid.arrays((*kept, *along)), precision)
     cores = {name: s.shape for name, s in result_shapes(kernel, base, batch).items()}
     sizes = math.prod(grid.shape(kept)), math.prod(grid.shape(along))
     reducer = Reducer(reductions, cores, *sizes, block_size(kernel))

@@ -1,0 +1,84 @@
+"""What a path in time starts from."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+from jaxrate.arrays import check_broadcast, namespace
+from jaxrate.names import shown
+from jaxrate.network.network import Network
+from jaxrate.solve.solution import Solution
+
+Start = Literal["ground"] | Mapping[str, Any] | Solution
+"""The ground state, fractions by level, or a solution; of a path its last time."""
+
+ROUNDING = 1e-5
+"""What fractions given by hand may miss 1 by."""
+
+
+def read_start(start: Start, network: Network) -> Any:
+    """Populations to start from, shape (level,) or (level, *batch).
+
+    Raises:
+        ValueError: it names no level, does not sum to one in each species, or is of another model.
+    """
+    if isinstance(start, Solution):
+        return _last(start, network)
+    if isinstance(start, Mapping):
+        return _stated(start, network)
+    if isinstance(start, str) and start == "ground":
+        return _ground(network)
+    raise ValueError(f"`start` must be 'ground', {{'level': fraction}} or a Solution, but {shown(start)} was given.")
+
+
+def _ground(network: Network) -> np.ndarray:
+    """Everything in the lowest level of each species."""
+    model, n = network.model, np.zeros(network.num_levels)
+    for species in model.species:
+        own = [level for level in model.levels if level.species == species]
+        if any(level.joules is None for level in own):
+            raise ValueError(
+                "The ground state is the level of least energy, but not every level states its `energy`: state them, "
+                f"or start from {{'{own[0].full_name}': 1.0}}."
+            )
+        n[model.index(min(own, key=lambda level: level.joules or 0.0).full_name)] = 1.0
+    return n
+
+
+def _stated(start: Mapping[str, Any], network: Network) -> Any:
+    """Fractions by level; levels that are not named are empty."""
+    given = {network.model.index(name, "start"): name for name in start}
+    arrays = {n: x if isinstance(x, jax.Array) else np.asarray(x, float) for n, x in start.items()}
+    check_broadcast(**arrays)
+    xp, shape = namespace(*arrays.values()), np.broadcast_shapes(*map(np.shape, arrays.values()))
+    rows = [arrays[given[i]] if i in given else 0.0 for i in range(network.num_levels)]
+    n = xp.stack([xp.broadcast_to(xp.asarray(row), shape) for row in rows])
+    _check_sum(n, start, network)
+    return n
+
+
+def _check_sum(n: Any, start: Mapping[str, Any], network: Network) -> None:
+    """Numbers are checked here; what is wrong in one lane of an array is that lane's status."""
+    if np.ndim(n) > 1 or isinstance(n, Tracer):
+        return
+    if not np.all(np.asarray(n) >= 0):
+        raise ValueError(f"The fractions of `start` must be zero or positive, but {shown(dict(start))} was given.")
+    species = [p.species for p in network.populations[: network.num_levels]]
+    for i, name in enumerate(network.model.species):
+        total = float(sum(x for x, s in zip(np.asarray(n), species, strict=True) if s == i))
+        if not abs(total - 1) <= ROUNDING:
+            of = f" of {name}" if name else ""
+            raise ValueError(f"The fractions of `start`{of} must sum to 1, but they sum to {total:.6g}.")
+
+
+def _last(solution: Solution, network: Network) -> Any:
+    if solution.model.level_names != network.model.level_names:
+        raise ValueError(
+            f"`start` is a solution of the levels {', '.join(solution.model.level_names)}, but the model has "
+            f"{', '.join(network.model.level_names)}."
+        )
+    n = solution.populations if solution.times is None else solution.populations[:, -1]
+    return n if isinstance(n, jax.Array) else np.asarray(n)
