@@ -130,11 +130,12 @@ def _short(K: Generator, time: Any) -> Array:
 
 def _squared(K: Generator, X: Array) -> Array:
     """A propagator over twice its time."""
-    return adjoint.normal(_product(K)(X, X))
+    return adjoint.normal(product(K, X, X))
 
 
-def _product(K: Generator) -> Callable[[Array, Array], Array]:
-    return adjoint.product_back if K.way.mode == "reverse" else adjoint.product
+def product(K: Generator, A: Array, B: Array) -> Array:
+    """Matrix product lane by lane; B may have any number of columns."""
+    return (adjoint.product_back if K.way.mode == "reverse" else adjoint.product)(A, B)
 
 
 def turns(count: Array, step: Callable[[Array, Any], Any], state: Any, way: Way) -> Any:
@@ -164,7 +165,7 @@ def _idle(_: Array, state: Any) -> Any:
 
 def applied(K: Generator, X: Array, n: Array) -> Array:
     """Populations after a propagator, in their own precision; shape (level, lane)."""
-    return _product(K)(X.astype(n.dtype), n[:, None])[:, 0]
+    return product(K, X.astype(n.dtype), n[:, None])[:, 0]
 
 
 def at_times(K: Generator, n: Array, times: Array) -> Array:
@@ -194,7 +195,7 @@ def at_times(K: Generator, n: Array, times: Array) -> Array:
         halvings = top - k
         ready = halvings <= squarings
         digit = lax.dynamic_index_in_dim(digits, halvings, 0, keepdims=False)
-        after = _product(K)(X.astype(n.dtype), n)
+        after = product(K, X.astype(n.dtype), n)
         return jnp.where(digit[:, None] & ready, after, n), jnp.where(ready, _squared(K, X), X)
 
     state = _within(K, n, short, rest), _short(K, short)

@@ -20,7 +20,7 @@ from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block, is_pointwise
 from jaxrate.solve.drive import Drive, Segments, check_drive, check_varied, driven, edges, read_drive
 from jaxrate.solve.program import populations, solve
-from jaxrate.solve.propagator import Generator, applied, at_times, generator, propagator
+from jaxrate.solve.propagator import Generator, applied, at_times, generator, product, propagator
 from jaxrate.solve.rates import checked_rates, refuse_nonlinear
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.stages import Stage, planned, read_times
@@ -31,6 +31,9 @@ CACHE_SHARE = 60
 """How many times a rate matrix in float64 is counted: so many lanes to a block that three of them stay in the
 first-level cache, which is a twenty-fourth of the memory of a block."""
 
+
+STRIDE = 4
+"""Evenly spaced times computed together, each from the same populations."""
 
 FLOAT32_STEPS = 128
 """Steps whose rounding errors in float32 may add up."""
@@ -214,15 +217,25 @@ def _passed(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> t
 
 
 def _uniform(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> tuple[Array, dict[str, Array]]:
-    """By one propagator, again and again."""
+    """By the first powers of one propagator, again and again."""
     precise = n.dtype if stage.size <= FLOAT32_STEPS else jnp.float64
     X, n = propagator(K, times[-1] / (stage.size - stage.from_start)).astype(precise), n.astype(precise)
 
-    def step(n: Array, _: None) -> tuple[Array, dict[str, Array]]:
-        after = applied(K, X, n)
-        return after, read(n if stage.from_start else after)
+    powers = [X]
+    while len(powers) < min(STRIDE, stage.num // 2):
+        powers.append(product(K, X, powers[-1]))
 
-    n, found = jax.lax.scan(step, n, None, length=stage.num)
+    def stride(n: Array, _: None) -> tuple[Array, dict[str, Array]]:
+        after = [applied(K, power, n) for power in powers]
+        moments = [n, *after[:-1]] if stage.from_start else after
+        return after[-1], jax.tree.map(lambda *values: jnp.stack(values), *(read(moment) for moment in moments))
+
+    n, found = jax.lax.scan(stride, n, None, length=stage.num // len(powers))
+    found = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
+    for _ in range(stage.num % len(powers)):
+        n, before = applied(K, X, n), n
+        last = read(before if stage.from_start else n)
+        found = {name: jnp.concatenate([value, last[name][None]]) for name, value in found.items()}
     return applied(K, X, n) if stage.goes_on and not stage.from_start else n, found
 
 
