@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jax import Array
 from jax.core import Tracer
 
 from jaxrate.names import shown
@@ -42,7 +43,8 @@ def read_times(times: Any) -> Any:
     """
     if isinstance(times, Tracer):
         return times
-    found = np.asarray(to_si(times, "s", "times"), dtype=np.float64)
+    given = np.asarray(times) if isinstance(times, Array) else times
+    found = np.asarray(to_si(given, "s", "times"), dtype=np.float64)
     if found.ndim != 1 or not found.size:
         raise ValueError(f"`times` must be a list of times in s, but {shown(times)} was given.")
     if found[0] < 0 or np.any(np.diff(found) <= 0):
