@@ -32,7 +32,7 @@ class Experiment:
     Raises:
         ValueError: the solver cannot solve the model, or an observable cannot be read off it.
 
-    Example:
+    Examples:
         >>> bench = jr.Experiment(nd, jr.Steady(), {"gain": jr.Gain("laser")})
         >>> bench({"pump.rate": np.array([1.0, 100.0])})["gain"]
     """
@@ -205,5 +205,6 @@ def _reverse(values: Callable, free: dict[str, Array], lanes: int) -> tuple[dict
 
 def _unit(results: dict[str, Array], name: str, rows: int, row: int, lanes: int) -> dict[str, Array]:
     """Cotangent of one row of one result, the same in every lane."""
-    zero = {o: jnp.zeros(r.shape) for o, r in results.items()}
-    return {**zero, name: jnp.zeros((rows, lanes)).at[row].set(1.0).reshape(results[name].shape)}
+    zero = {o: jnp.zeros_like(r) for o, r in results.items()}
+    unit = jnp.zeros((rows, lanes), results[name].dtype).at[row].set(1.0)
+    return {**zero, name: unit.reshape(results[name].shape)}

@@ -108,7 +108,7 @@ class Expr:
 def expr(text: str) -> Expr:
     """Expression of named parameters, checked as it is read.
 
-    Example:
+    Examples:
         >>> rate = expr("W0 * (1 + 1/expm1(h*nu_ph/(k*temperature)))**4")
         >>> rate.names
         ('W0', 'nu_ph', 'temperature')

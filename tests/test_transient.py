@@ -236,6 +236,18 @@ def test_every_mode_gives_the_same_derivatives(times: Any, drive: Any):
     close(forth, sum(many["area"][name] * theta[name] for name in WRT), 1e-9)
 
 
+def test_derivatives_in_float32():
+    """Reverse and forward mode on 32-bit arrays, against those of float64."""
+    for observables in ({"area": READ["area"]}, {"curve": jr.Population("2")}):
+        bench = jr.Experiment(four_level(), jr.Evolve([1e-6, 1e-5, 2e-4]), observables)
+        wide, narrow = (
+            bench.jacobian({"pump.rate": np.array([3.0, 300.0])}, WRT, precision=p) for p in (None, "float32")
+        )
+        for name, slopes in narrow[next(iter(observables))].items():
+            assert slopes.dtype == np.float32
+            close(slopes, wide[next(iter(observables))][name], {"float32": 1e-4}, 1e-5 * np.abs(slopes).max())
+
+
 def test_derivatives_of_an_exponential():
     """d exp(-A t)/dA = -t exp(-A t), over many lifetimes; and by the time itself, which is the rate of change."""
     model = jr.Model([jr.Level("u"), jr.Level("l")], [jr.Decay("d", "u -> l", rate=1.0)])

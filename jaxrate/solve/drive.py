@@ -27,7 +27,7 @@ class Segments:
         ValueError: no segment, one that does not follow the one before it, one that ends before it starts, or a
             Python function.
 
-    Example:
+    Examples:
         >>> jr.Segments([(0, "1 ms", "100 s^-1"), ("1 ms", np.inf, 0.0)])
     """
 

@@ -29,8 +29,9 @@ def refuse_nonlinear(network: Network, what: str) -> None:
         )
     if network.nonlinear:
         names = ", ".join(f"`{name}`" for name in network.nonlinear)
+        makes = "makes" if len(network.nonlinear) == 1 else "make"
         raise ValueError(
-            f"{what} is solved for networks that are linear in the populations, but {names} makes this one "
+            f"{what} is solved for networks that are linear in the populations, but {names} {makes} this one "
             "nonlinear. Leave it out, or state its effect as a rate."
         )
 

@@ -53,7 +53,7 @@ class Evolve:
         ValueError: times that decrease, repeat, are negative or not finite; a start that names no level or does not
             sum to one; a drive that ends before the last time. On a model: one that is not linear.
 
-    Example:
+    Examples:
         >>> decay = jr.Evolve(np.linspace(0, 1e-3, 101), start={"4F3/2": 1.0})
     """
 

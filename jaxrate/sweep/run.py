@@ -52,7 +52,7 @@ def sweep(
         ValueError: an unknown parameter, dimension or reduction (the nearest is proposed), values that are not
             one-dimensional numbers, an empty axis, zipped axes of different length, or a name that is taken.
 
-    Example:
+    Examples:
         >>> ds = jr.sweep(bench, {"pump.rate": np.geomspace(1, 1e4, 1000), "signal.intensity": [0.0, 1e7]})
         >>> ds.gain.plot()
     """
