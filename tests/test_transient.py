@@ -154,6 +154,26 @@ def test_a_drive_in_segments_is_one_path_after_the_other(times: np.ndarray):
             same(shown[k], np.array(value, float))
 
 
+def test_a_driven_path_can_be_traced_and_differentiated():
+    """By the height of a pulse, a segment of which says "what the batch says"."""
+    with jax.enable_x64(True):
+
+        def inversion(pump: jax.Array) -> jax.Array:
+            path = jr.evolve(four_level(), {"pump.rate": pump}, [5e-3], drive={"pump.rate": PULSE})
+            return jr.Inversion("laser")(path)[0] + 0.0 * path.parameters["pump.rate"][0]
+
+        slope = jax.jit(jax.grad(inversion))(50.0)
+        close(slope, (inversion(50.1) - inversion(49.9)) / 0.2, 1e-6)
+
+
+def test_the_start_can_be_differentiated():
+    """Populations at any time are linear in those at the start."""
+    with jax.enable_x64(True):
+        end = lambda x: jr.evolve(ring(), None, [0.2], start={"a": x, "b": 1 - x})["c"][0]  # noqa: E731
+        slope = jax.jit(jax.grad(end))(0.25)
+        close(slope, end(jnp.asarray(1.0)) - end(jnp.asarray(0.0)), 1e-12)
+
+
 def test_what_is_read_follows_the_drive():
     """Net power to a beam that is switched off is zero; the observable of a path agrees with that of an experiment."""
     drive = {"signal.intensity": jr.Segments([(0, 1e-4, 1e8), (1e-4, np.inf, 0.0)])}

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
+from jaxrate.arrays import namespace
 from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.compile import compile_network
@@ -281,9 +282,16 @@ def evolve(
 
 
 def _along(solver: Evolve, network: Network, parameters: Mapping[str, Any], dims: int) -> dict[str, Any]:
-    """Driven parameters at the times of the output, shape (time, *batch)."""
+    """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch)."""
     found: dict[str, list[Any]] = {name: [] for name, _ in solver._drive}
     for time in solver.times if found else ():
         for name, value in driven(solver._drive, network, parameters, float(time)).items():
-            found[name].append(np.asarray(value).reshape((1,) * (dims - np.ndim(value)) + np.shape(value)))
-    return {name: np.stack(np.broadcast_arrays(*values)) for name, values in found.items()}
+            found[name].append(value)
+    return {name: _rows(values, dims) for name, values in found.items()}
+
+
+def _rows(values: list[Any], dims: int) -> Any:
+    xp = namespace(*values)
+    return xp.stack(
+        xp.broadcast_arrays(*(xp.asarray(v).reshape((1,) * (dims - np.ndim(v)) + np.shape(v)) for v in values))
+    )
