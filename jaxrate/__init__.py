@@ -24,6 +24,7 @@ from jaxrate.model.processes import Pump as Pump
 from jaxrate.model.processes import Radiative as Radiative
 from jaxrate.observe import BranchingRatio as BranchingRatio
 from jaxrate.observe import CrossSection as CrossSection
+from jaxrate.observe import DecayTime as DecayTime
 from jaxrate.observe import Fluorescence as Fluorescence
 from jaxrate.observe import Gain as Gain
 from jaxrate.observe import Inversion as Inversion

@@ -14,8 +14,9 @@ import jaxrate as jr
 from jaxrate.cli import main
 from jaxrate.cli.arguments import read_over, read_value
 from jaxrate.cli.readings import Readings, expected_table
-from jaxrate.cli.solve import default_axes
-from jaxrate.cli.transparency import transparency
+from jaxrate.cli.solve import _reaches, default_axes
+from jaxrate.cli.transient import ground
+from jaxrate.cli.transparency import is_pumped, transparency
 from jaxrate.constants import c, h, k
 
 ND = jr.media("nd-yag")
@@ -117,6 +118,23 @@ def test_solve_prints_the_steady_state_and_writes_a_map(capsys, tmp_path):
     assert float(gain[1]) == pytest.approx(float(jr.Gain("laser")(state)), rel=1e-5)
     assert (tmp_path / "here" / "gain-map.png").read_bytes()[:4] == PNG
     assert {"gain", "inversion", "population_4F3_2"} <= set(xr.open_zarr("here/gain.zarr").data_vars)
+    for name in ("transient", "decay"):
+        assert (tmp_path / "here" / f"{name}.png").read_bytes()[:4] == PNG
+        assert re.search(rf"here/{name}.png +\w+", out)
+    row = re.search(r"4F3/2 +(\S+) µs +(\S+) µs +(\S+) µs +laser", out)
+    assert row is not None
+    tau = 1e6 * float(jr.Lifetime("4F3/2")(state))
+    assert [float(number) for number in row.groups()] == pytest.approx([tau] * 3, rel=1e-4)
+    reached = re.search(r"From `4I9/2` the steady state is reached, to 0.1 %, after (\S+) ms", out)
+    assert reached is not None
+    assert 5 < 1e3 * float(reached[1]) / time_constant(1e7) < 9  # ln 1000 of them
+
+
+def time_constant(intensity: float) -> float:
+    """Of 4F3/2 under a signal [µs]: the pump fills it as fast as it empties the ground state."""
+    theta = ND.parameters()
+    sigma, photon = 2.8e-23, h * theta["laser.frequency"]
+    return 1e6 / (1 / 229.991e-6 + 100 + sigma * intensity / photon)
 
 
 def test_solve_a_file_without_a_beam_over_its_pump(capsys, tmp_path):
@@ -134,6 +152,8 @@ def test_solve_a_model_with_nothing_to_sweep(capsys, tmp_path):
     out = run(capsys, "solve", "mine.toml")
     assert "steady state" in out
     assert "Sweep" not in out
+    assert "No transient: from `1` on nothing changes." in out
+    assert "No decay of fluorescence: in the steady state no line emits light." in out
     assert not (tmp_path / "jaxrate-out").exists()
 
 
@@ -153,7 +173,7 @@ def test_two_lines_and_a_beam_that_pumps(capsys, tmp_path):
         + """
 [[processes]]
 kind = "Radiative"
-label = "absorbed"
+label = "absorbed light"
 reaction = "3 -> 1"
 A = "10 s^-1"
 lineshape = {kind = "Lorentzian", fwhm = "1 GHz"}
@@ -165,19 +185,62 @@ rate = "1e6 s^-1"
 [[processes]]
 kind = "Beam"
 label = "light"
-drives = "absorbed"
+drives = "absorbed light"
 intensity = "1 W/cm^2"
 """
     )
     (tmp_path / "mine.toml").write_text(three)
     out = run(capsys, "solve", "mine.toml", "--over", "light.intensity=1:1e6:4")
     assert "Transparency of `line/a` at light.intensity = " in out
-    assert "Transparency of `absorbed`" not in out
-    assert {"gain_line_a", "gain_absorbed"} <= set(xr.open_zarr("jaxrate-out/gain.zarr").data_vars)
+    assert "`absorbed light` " not in out
+    assert {"gain_line_a", "gain_absorbed light"} <= set(xr.open_zarr("jaxrate-out/gain.zarr").data_vars)
     out = run(capsys, "solve", "mine.toml", "--over", "light.intensity=1:1e6:4", "--over", "density=1e25:1e26:3")
     assert "jaxrate-out/gain-line_a-map.png" in out
+    assert "jaxrate-out/gain-absorbed-light-map.png" in out
     cube = ("light.intensity=1:2:2", "density=1e25:1e26:2", "relax.rate=1e6:1e7:2")
     assert "No picture" in run(capsys, "solve", "mine.toml", *(word for axis in cube for word in ("--over", axis)))
+
+
+def test_the_transient_starts_from_the_least_energy_or_from_the_first_level():
+    na = jr.media("na-d2")
+    assert ground(na) == {"unpolarised": "unpolarised:3S1/2", "polarised": "polarised:F=2 m=2"}
+    reverse = ND.replace(levels=ND.levels[::-1])
+    assert ground(reverse) == {None: "4I9/2"}
+    unknown = ND.replace(
+        levels=[jr.Level("a"), jr.Level("b")], processes=[jr.Decay("d", "b -> a", rate=1.0)], expected=()
+    )
+    assert ground(unknown) == {None: "a"}
+
+
+def test_fluorescence_that_is_fed_outlives_its_level(capsys, tmp_path):
+    """Its level hands its atoms to a store and gets them back; what pumps it follows from another number.
+
+    The store holds 99 atoms for each in the level, so the light lasts 100 times 1/A; the level alone, a millionth of
+    that. Without energies the first level is the ground state.
+    """
+    text = MINE.replace('energy = "0 cm^-1"\n', "").replace(
+        'energy = "9400 cm^-1"\ng = 2', '[[levels]]\nname = "store"'
+    )
+    text = text.replace('A = "1000 s^-1"', 'A = "1000 s^-1"\nwavelength = "1 um"')
+    text += PUMPED.replace('"100 s^-1"', '{ expr = "2 * temperature" }')
+    for label, reaction, rate in (("up", "2 -> store", 9.9e6), ("down", "store -> 2", 1e5)):
+        text += f'[[processes]]\nkind = "Decay"\nlabel = "{label}"\nreaction = "{reaction}"\nrate = {rate}\n'
+    (tmp_path / "mine.toml").write_text(text)
+    out = run(capsys, "solve", "mine.toml", "--over", "temperature=300:400:2")
+    assert re.search(r"2 +100 ms +100.01 ms +101 ns +line/a", out)
+    assert "From `1` the steady state is reached" in out
+    assert "the first one stated counts as the ground state" in out
+    assert {"transient.png", "decay.png"} <= {file.name for file in (tmp_path / "jaxrate-out").iterdir()}
+
+
+def test_light_does_not_reach_the_atoms_of_another_species():
+    """Nothing is said of a line whose gain the pump cannot change."""
+    na = jr.media("na-d2")
+    assert not _reaches(na, "light.intensity", na.radiative("cycling"))
+    assert _reaches(na, "light.intensity", na.radiative("D2"))
+    assert _reaches(ND, "pump.rate", ND.radiative("laser"))
+    assert is_pumped(ND, "laser", "pump.rate", {})
+    assert not is_pumped(ND, "laser", "relax.rate", {"pump.rate": 0.0})
 
 
 def test_default_axes_leave_out_what_was_set():

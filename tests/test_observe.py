@@ -372,3 +372,66 @@ def test_a_bad_lane_reads_nan():
         assert np.array_equal(
             np.isnan(observable(state))[..., :], np.broadcast_to([False, True, False], observable(state).shape)
         ), name
+
+
+def fed(feed: float = 0.0) -> jr.Model:
+    """A level that emits, and a store that empties into it."""
+    levels = [jr.Level(name, energy=f"{i} eV") for i, name in enumerate(["ground", "upper", "store"])]
+    line = jr.Radiative("line", "upper -> ground", A="1e4 s^-1")
+    rest = [jr.Decay("quench", "upper -> ground", rate=1e4), jr.Decay("feed", "store -> upper", rate=feed)]
+    return jr.Model(levels, [line, *rest])
+
+
+TAU = 1 / 2e4
+QUENCH = np.array([1e4, 9e4, np.nan])
+
+
+def test_the_decay_time_of_one_lifetime_is_that_lifetime_at_any_spacing():
+    for times in (np.linspace(0, 40, 7), np.linspace(3, 44, 7), np.append(0, np.geomspace(0.001, 40, 6))):
+        path = jr.evolve(fed(), {"quench.rate": QUENCH}, times * TAU, start={"upper": 1.0})
+        close(jr.DecayTime("line")(path), 1 / (1e4 + QUENCH), 1e-12)
+
+
+def test_the_slope_of_a_decay_time_is_that_of_the_lifetime():
+    """d tau/dk = -tau^2."""
+    solver = jr.Evolve(np.linspace(0, 40 * TAU, 7), start={"upper": 1.0})
+    bench = jr.Experiment(fed(), solver, {"tau": jr.DecayTime("line")})
+    found, slopes = bench.value_and_grad({"quench.rate": QUENCH}, wrt=["quench.rate"])
+    close(found["tau"], 1 / (1e4 + QUENCH), 1e-12)
+    close(slopes["tau"]["quench.rate"], -1 / (1e4 + QUENCH) ** 2, 1e-9)
+
+
+def test_a_decay_time_counts_what_feeds_the_level():
+    """From the store photons come after both lifetimes, TAU and 5 TAU; without any, never.
+
+    Within 10 lifetimes of the level alone they come T/(e^10 - 1) too early.
+    """
+    start = {
+        "upper": np.array([0.0, 0.5, 0.0]),
+        "store": np.array([1.0, 0.5, 0.0]),
+        "ground": np.array([0.0, 0.0, 1.0]),
+    }
+    path = jr.evolve(fed(1 / (5 * TAU)), {}, np.linspace(0, 200 * TAU, 20001), start=start)
+    close(jr.DecayTime("line")(path), np.array([6, 3.5, np.nan]) * TAU, 1e-5)
+    short = jr.evolve(fed(), {}, np.linspace(0, 10 * TAU, 7), start={"upper": 1.0})
+    close(jr.DecayTime("line")(short), TAU - 10 * TAU / np.expm1(10), 1e-12)
+
+
+def test_a_decay_time_follows_a_drive():
+    """Quenched at first, then left alone; read off a path as in an experiment."""
+    drive = {"quench.rate": jr.Segments([(0, TAU, 9e4), (TAU, np.inf, 0.0)])}
+    times, A = np.linspace(0, 100 * TAU, 101), {"line.spontaneous_factor": np.array([1.0, 2.0])}
+    found = jr.Experiment(fed(), jr.Evolve(times, {"upper": 1.0}, drive), {"tau": jr.DecayTime("line")})(A)["tau"]
+    close(jr.DecayTime("line")(jr.evolve(fed(), A, times, start={"upper": 1.0}, drive=drive)), found, 1e-12)
+    fast, slow = 9e4 + 1e4 * A["line.spontaneous_factor"], 1e4 * A["line.spontaneous_factor"]
+    left = np.exp(-fast * TAU)
+    light = (1 - left) / fast + left / slow
+    close(found, ((1 - left * (1 + fast * TAU)) / fast**2 + left * (TAU / slow + 1 / slow**2)) / light, 1e-12)
+
+
+def test_a_steady_state_has_no_decay_time():
+    with pytest.raises(ValueError, match="off a path in time"):
+        jr.DecayTime("laser")(STATE)
+    with pytest.raises(ValueError, match="did you mean `laser`"):
+        jr.Experiment(four_level(), jr.Evolve([0.0, 1.0]), {"it": jr.DecayTime("lazer")})
+    assert describe("it", jr.DecayTime("laser")) == ("decay time of laser", "s")

@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 import jaxrate as jr
 from jaxrate import plot
 from jaxrate.constants import c
+from jaxrate.network.compile import compile_network
 from jaxrate.plot.axes import is_logarithmic, number, typeset
 from jaxrate.plot.diagram import _spread
+from jaxrate.solve.solution import Solution
 
 ND = jr.media("nd-yag")
 PUMP, SIGNAL = np.geomspace(1e-2, 1e4, 13), np.geomspace(1e3, 1e9, 7)
@@ -129,6 +131,11 @@ def test_cells_lie_around_their_values_on_a_logarithmic_axis():
         (lambda: plot.map(gain(), x="pump"), ["`x` must be an axis", "'pump'"]),
         (lambda: plot.curves(gain().expand_dims("time")), ["one or two axes", "time"]),
         (lambda: plot.spectrum(gain()), ["axis `frequency`", "jr.Gain"]),
+        (lambda: plot.populations(rising(PUMP), ["4F"]), ["`4F` is not a level"]),
+        (lambda: plot.populations(path(PUMP, np.ones((4, 13, 2)))), ["one ensemble", "jr.evolve"]),
+        (lambda: plot.decay(jr.steady_state(ND)), ["not of a steady state"]),
+        (lambda: plot.decay(path(PUMP, np.zeros((4, 13)))), ["`laser`", "emits light"]),
+        (lambda: plot.decay(rising(PUMP), ["lazer"]), ["did you mean `laser`"]),
         (lambda: plot.cross_sections(ND, "lazer"), ["did you mean `laser`"]),
         (lambda: plot.cross_sections(ND, "laser", against="energy"), ["'wavelength' or 'frequency'"]),  # type: ignore[arg-type]
     ],
@@ -180,6 +187,57 @@ def test_cross_sections_are_those_of_the_line():
     assert absorption.max() == pytest.approx(2.8e-23 * 4 / 12, rel=1e-9)
     assert np.asarray(ax.lines[0].get_xdata())[emission.argmax()] == pytest.approx(1064.15, rel=1e-9)
     assert drawn_labels(ax) == (r"vacuum wavelength ($\mathrm{nm}$)", r"cross-section of laser ($\mathrm{m^{2}}$)")
+
+
+def path(times: np.ndarray, populations: np.ndarray, model: jr.Model = ND) -> Solution:
+    """What `jr.evolve` returns, made by hand."""
+    return Solution(populations, np.int8(0), model.parameters(), compile_network(model), times)
+
+
+def rising(times: np.ndarray) -> Solution:
+    """Two levels fill up, one as fast as the other empties."""
+    n = 0.3 * -np.expm1(-times / 2e-6)
+    return path(times, np.stack([1 - 1.01 * n, 0.01 * n, n, 0 * n]))
+
+
+def test_populations_over_decades_of_time_are_drawn_on_logarithmic_axes():
+    ax = plot.populations(rising(np.append(0, np.geomspace(1e-11, 1e-4, 90))), steady=[0.697, 0.003, 0.3, 0])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert drawn_labels(ax) == (r"time ($\mathrm{s}$)", "population")
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_texts()[2].get_text() == r"$^{4}\mathrm{F}_{3/2}$"
+    low, high = ax.get_ylim()
+    assert 1e-9 < low < 5e-8  # the smallest that is not zero, 0.003 x 5e-6
+    assert high == 2
+    dashed = [float(np.asarray(line.get_ydata())[0]) for line in ax.lines if line.get_linestyle() == "--"]
+    assert dashed == [0.697, 0.003, 0.3, 0]
+
+
+def test_populations_over_one_time_scale_are_drawn_on_linear_axes():
+    """Also where the first moments are close to zero; the unit of time follows the last."""
+    ax = plot.populations(rising(1e-5 * np.linspace(0, 1, 99) ** 2), ["4I9/2", "4F3/2"])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+    assert ax.get_xlabel() == r"time ($\mathrm{µs}$)"
+    assert len(ax.lines) == 2
+    assert np.asarray(ax.lines[0].get_xdata())[-1] == pytest.approx(10)
+
+
+def test_a_decay_is_a_straight_line_with_its_lifetime():
+    """On the axis of a logarithm; light that does not fall below 1/e stays on a linear one and has no such time."""
+    times = np.linspace(0, 1.2e-3, 60)
+    n = 0.02 * np.exp(-times / 230e-6)
+    ax = plot.decay(path(times, np.stack([1 - n, 0 * n, n, 0 * n])))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+    assert drawn_labels(ax)[0] == r"time ($\mathrm{ms}$)"
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [t.get_text() for t in legend.get_texts()] == [r"$^{4}\mathrm{F}_{3/2}$ (laser): 1/e after 230 µs"]
+    slope = np.diff(np.log(np.asarray(ax.lines[0].get_ydata()))) / np.diff(np.asarray(ax.lines[0].get_xdata()))
+    np.testing.assert_allclose(slope, -1 / 0.23)
+    ax = plot.decay(path(times, np.stack([1 - n, 0 * n, n + 0.1, 0 * n])), ["laser"])
+    assert ax.get_yscale() == "linear"
+    assert str(ax.lines[0].get_label()) == r"$^{4}\mathrm{F}_{3/2}$ (laser)"
 
 
 def texts(ax: Axes, gid: str) -> list:
@@ -282,6 +340,8 @@ def test_numbers_and_names_as_they_are_set_in_print():
     assert number(82259.0) == "82259"
     assert number(0.0) == "0"
     assert typeset("gain of Er:4I13/2") == r"gain of Er:$^{4}\mathrm{I}_{13/2}$"
+    assert typeset("3S1/2, 3P0") == r"$\mathrm{3}\mathrm{S}_{1/2}$, $^{3}\mathrm{P}_{0}$"
+    assert typeset("10P20") == "10P20"  # a line of CO2
     assert typeset("costs 5$") == r"costs 5\$"
     assert is_logarithmic(np.geomspace(1, 100, 5))
     assert not is_logarithmic(np.linspace(1, 100, 5))

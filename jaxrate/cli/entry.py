@@ -15,7 +15,7 @@ from jaxrate.names import unknown
 
 COMMANDS = {
     "demo": "the demonstration: a million ensembles of Nd:YAG, beside published values (without a command too)",
-    "solve": "steady states of a model: one table, and a sweep over its pump and signal",
+    "solve": "steady state, transient and fluorescence decay of a model, and a sweep over its pump and signal",
     "show": "a model in words, and its level diagram",
     "media": "the media that ship with jaxrate",
 }

@@ -34,6 +34,8 @@ OF_LINES = {
 OF_LEVELS = {"population": Population, "lifetime": Lifetime}
 UNITS = {"wavelength": "m", "fwhm": "Hz", "A": "s^-1", "B": "m^3 J^-1 s^-2"}
 """Numbers of a line that need no solution."""
+FEW = 2
+"""Up to so many lines are printed one after the other."""
 
 
 def lines(model: Model) -> list[Radiative]:
@@ -115,13 +117,29 @@ def level_table(readings: Readings) -> str:
     return table(rows)
 
 
+def line_tables(readings: Readings) -> str:
+    """Everything that is known of every line: one after the other while they are few, else side by side."""
+    found = lines(readings.model)
+    if len(found) <= FEW:
+        return "\n\n".join(line_table(readings, line) for line in found)
+    wide = [("line", "transition", *map(words, UNITS))] + [
+        (line.label, line.reaction, *(_text(readings, q, line.label) for q in UNITS)) for line in found
+    ]
+    of_state = [("line", *map(words, OF_LINES))] + [
+        (line.label, *(_text(readings, q, line.label) for q in OF_LINES)) for line in found
+    ]
+    return f"{table(wide)}\n\n{table(of_state)}"
+
+
 def line_table(readings: Readings, line: Radiative) -> str:
     """Everything that is known of a line."""
-    names = [*UNITS, *OF_LINES]
-    rows = [
-        (words(q), text) for q in names if (q, line.label) in readings.values and (text := readings.text(q, line.label))
-    ]
+    rows = [(words(q), text) for q in (*UNITS, *OF_LINES) if (text := _text(readings, q, line.label))]
     return "\n".join([f"  Line {line.label}: {line.reaction}", textwrap.indent(table(rows), "  ")])
+
+
+def _text(readings: Readings, quantity: str, line: str) -> str:
+    """A value with its unit; nothing where it cannot be read."""
+    return readings.text(quantity, line) if (quantity, line) in readings.values else ""
 
 
 def words(quantity: str) -> str:

@@ -66,9 +66,10 @@ def save_dataset(ds: xr.Dataset, path: Path) -> None:
 
 
 def save_figure(drawn: Figure | Axes, path: Path) -> None:
-    """Write a figure, or the one that Axes belong to, as PNG."""
+    """Write a figure, or the one that Axes belong to, as PNG; its directory is made."""
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert figure is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200)
 
 

@@ -1,6 +1,7 @@
-"""`jaxrate solve`: the steady state of a model at its own parameters, and a sweep."""
+"""`jaxrate solve`: the steady state of a model at its own parameters, the way there and from there, and a sweep."""
 
 import argparse
+import textwrap
 from collections.abc import Mapping
 from math import ceil, floor, isfinite, log10
 from pathlib import Path
@@ -11,12 +12,15 @@ from matplotlib.figure import Figure
 
 from jaxrate.cli import results
 from jaxrate.cli.arguments import load, read_over, read_set
+from jaxrate.cli.decay import decay
 from jaxrate.cli.demo import describe_transparency
-from jaxrate.cli.readings import Readings, expected_table, level_table, line_table, lines
+from jaxrate.cli.readings import Readings, expected_table, level_table, line_tables, lines
+from jaxrate.cli.transient import transient
+from jaxrate.cli.transparency import is_pumped
 from jaxrate.experiment import Experiment
 from jaxrate.model.fields import Beam, driven_lines
 from jaxrate.model.model import Model
-from jaxrate.model.processes import Pump
+from jaxrate.model.processes import Pump, Radiative
 from jaxrate.observe import Gain, Inversion, Observable, Population
 from jaxrate.plot import curves
 from jaxrate.plot import map as draw_map
@@ -25,6 +29,10 @@ from jaxrate.solve.steady import Steady
 
 POINTS = 1000
 """Values along an axis that nobody asked for."""
+WIDTH = 110
+"""Of printed sentences."""
+SAME = 1e-9
+"""Relative difference over a whole sweep that is none."""
 BELOW, ABOVE = 4, 2
 """Decades on both sides of the value that such an axis is laid around."""
 
@@ -37,9 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     readings = Readings(model, fixed)
     _print_state(model, readings, fixed)
     axes = over or default_axes(model, readings, fixed)
+    files = transient(model, fixed, arguments.output) | decay(model, readings, fixed, arguments.output)
     if axes:
         arguments.output.mkdir(parents=True, exist_ok=True)
-        results.announce(_sweep(model, readings, {**fixed, **axes}, arguments.output))
+        files |= _sweep(model, readings, {**fixed, **axes}, arguments.output)
+    if files:
+        results.announce(files)
     return 0
 
 
@@ -48,10 +59,11 @@ def _print_state(model: Model, readings: Readings, fixed: Mapping[str, float]) -
     if readings.status != Status.OK:
         print(f"  No result: {readings.status}.\n")
     print(level_table(readings))
-    for line in lines(model):
-        print(f"\n{line_table(readings, line)}")
+    if lines(model):
+        print(f"\n{line_tables(readings)}")
     for (quantity, of), why in readings.refused.items():
-        print(f"\n  {quantity.replace('_', ' ')} of {of} is not computed: {why}")
+        text = f"{quantity.replace('_', ' ')} of {of} is not computed: {why}"
+        print(f"\n{textwrap.fill(text, WIDTH, initial_indent='  ', subsequent_indent='    ')}")
     if model.expected:
         print(f"\nComputed from the model, beside what was published:\n{expected_table(readings)}")
     _print_transparency(model, readings, dict(fixed))
@@ -61,10 +73,18 @@ def _print_transparency(model: Model, readings: Readings, fixed: dict[str, float
     pumps = [name for name in results.pump_and_signal(model) if not _drives_all(model, name)]
     if not pumps or pumps[0] in fixed:
         return
-    print()
-    for line in lines(model):
-        if ("gain", line.label) in readings.values and not _drives(model, pumps[0], line.label):
-            print(describe_transparency(model, line.label, pumps[0], fixed))
+    pump, gains = pumps[0], [line for line in lines(model) if ("gain", line.label) in readings.values]
+    found = [line.label for line in gains if _reaches(model, pump, line) and not _drives(model, pump, line.label)]
+    found = [line for line in found if is_pumped(model, line, pump, fixed)]
+    if found:
+        print("\n" + "\n".join(describe_transparency(model, line, pump, fixed) for line in found))
+
+
+def _reaches(model: Model, parameter: str, line: Radiative) -> bool:
+    """Whether what a parameter drives are atoms of the line's species."""
+    process = model.process(parameter.rpartition(".")[0])
+    moved = [model.radiative(label) for label in driven_lines(process)] or [process]
+    return model.ends(line)[0].species in {model.ends(p)[0].species for p in moved}
 
 
 def _drives(model: Model, parameter: str, line: str) -> bool:
@@ -146,8 +166,14 @@ def _panels(ds: xr.Dataset, groups: list[list[str]]) -> Figure:
 
 def _maps(ds: xr.Dataset, names: list[str], directory: Path) -> dict[Path, str]:
     files = {}
-    for name in names:
-        path = directory / f"{name.replace('_', '-', 1) if len(names) > 1 else names[0]}-map.png"
+    for name in (n for n in names if _varies(ds[n])):
+        stem = name.replace("_", "-", 1) if len(names) > 1 else name
+        path = directory / f"{'-'.join(stem.split())}-map.png"
         results.save_figure(draw_map(ds, name), path)
         files[path] = f"map of the {ds[name].attrs['long_name']}"
     return files
+
+
+def _varies(values: xr.DataArray) -> bool:
+    """Whether a quantity depends on what is swept: one of atoms that the swept light does not touch needs no map."""
+    return float(values.max() - values.min()) > SAME * float(np.abs(values).max())

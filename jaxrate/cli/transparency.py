@@ -1,6 +1,6 @@
 """The pump at which a medium turns from absorbing to amplifying."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from jaxrate.solve.steady import Steady
 
 DECADES = np.linspace(-15.0, 15.0, 121)
 """Where a change of sign is looked for, in log10 of the SI value: it brackets the root that is then solved for."""
+
+ROUNDING = 1e-9
+"""Relative difference of gains that count as equal."""
 
 
 def transparency(model: Model, line: str, pump: str, fixed: Mapping[str, float] | None = None) -> float:
@@ -29,12 +32,7 @@ def transparency(model: Model, line: str, pump: str, fixed: Mapping[str, float] 
         The smallest such value, to 12 digits; 0 if the medium amplifies however weakly it is pumped, inf if it absorbs
         however strongly, NaN if it does neither.
     """
-    bench = Experiment(model, Steady(), {"gain": Gain(line)})
-    dark = {f"{b.label}.intensity": 0.0 for b in model.processes if isinstance(b, Beam) and line in driven_lines(b)}
-
-    def gain(log_pump: float | np.ndarray) -> np.ndarray:
-        return bench({**(fixed or {}), **dark, pump: 10.0**log_pump})["gain"]
-
+    gain = _gain(model, line, pump, fixed or {})
     signs = np.sign(gain(DECADES))
     turns = np.flatnonzero((signs[:-1] < 0) & (signs[1:] > 0))
     if not turns.size:
@@ -42,6 +40,23 @@ def transparency(model: Model, line: str, pump: str, fixed: Mapping[str, float] 
     low, high = DECADES[turns[0] : turns[0] + 2]
     root: Any = brentq(lambda x: float(gain(x)), low, high, xtol=1e-13)
     return float(10.0**root)
+
+
+def is_pumped(model: Model, line: str, pump: str, fixed: Mapping[str, float]) -> bool:
+    """Whether the small-signal gain of a line depends on a pump parameter at all; see `transparency`."""
+    values = _gain(model, line, pump, fixed)(DECADES)
+    values = values[np.isfinite(values)]
+    return bool(values.size) and float(np.ptp(values)) > ROUNDING * float(np.abs(values).max())
+
+
+Gains = Callable[[Any], np.ndarray]
+"""Small-signal gain by log10 of a pump parameter."""
+
+
+def _gain(model: Model, line: str, pump: str, fixed: Mapping[str, float]) -> Gains:
+    bench = Experiment(model, Steady(), {"gain": Gain(line)})
+    dark = {f"{b.label}.intensity": 0.0 for b in model.processes if isinstance(b, Beam) and line in driven_lines(b)}
+    return lambda log_pump: bench({**fixed, **dark, pump: 10.0**log_pump})["gain"]
 
 
 def _limit(signs: np.ndarray) -> float:

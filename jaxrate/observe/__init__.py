@@ -4,6 +4,7 @@ A `Solution` from `jr.steady_state` has its batch axes where a block has its lan
 called on either.
 """
 
+from jaxrate.observe.decay import DecayTime as DecayTime
 from jaxrate.observe.light import CrossSection as CrossSection
 from jaxrate.observe.light import Gain as Gain
 from jaxrate.observe.observable import Observable as Observable

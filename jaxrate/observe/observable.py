@@ -54,32 +54,45 @@ class Observable:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Kernel that reads an observable off populations that are solved already."""
+    """Kernel that reads an observable off populations that are solved already.
+
+    Args:
+        network: The model as reactions.
+        observable: What is read.
+        num_times: Of the path that it is read off as a whole; 0 where every moment is a lane.
+    """
 
     network: Network
     observable: Observable
+    num_times: int = 0
 
     @property
     def lane_bytes(self) -> int:
-        return 64 * (self.network.num_levels + len(self.network.names))
+        return 64 * (self.network.num_levels + len(self.network.names)) * max(self.num_times, 1)
 
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         return False
 
     def __call__(self, base: Any, block: dict[str, Any], way: Way) -> dict[str, Any]:
         populations, status = block.pop("populations"), block.pop("status")
+        times = block.pop("times")[:, 0] if self.num_times else None
         solved = status == Status.OK
         varied = {name: jnp.where(solved, x, base[self.network.order[name]]) for name, x in block.items()}
-        solution = Solution(populations, status, self.network.parameters(base, varied), self.network)
+        solution = Solution(populations, status, self.network.parameters(base, varied), self.network, times)
         value = self.observable.of(solution)
         return {"value": jnp.where(solved, jnp.broadcast_to(value, (*value.shape[:-1], way.lanes)), jnp.nan)}
 
 
 def _read(observable: Observable, solution: Solution) -> Any:
     network, fixed = solution.network, solution.network.model.parameters()
-    values = {n: v for n, v in solution.parameters.items() if not (isinstance(v, float) and v == fixed[n])}
-    batch = read_batch({**values, "populations": solution.populations, "status": solution.status}, {"populations": 1})
-    return run(_Reading(network, observable), network.base, batch)["value"]
+    given = {n: v for n, v in solution.parameters.items() if not (isinstance(v, float) and v == fixed[n])}
+    given |= {"populations": solution.populations, "status": solution.status}
+    cores, num_times = {"populations": 1}, 0
+    if not observable.pointwise and solution.times is not None:
+        driven = {name: 1 for name, x in given.items() if np.ndim(x) > np.ndim(solution.status)}
+        given["times"], num_times = solution.times, len(solution.times)
+        cores = {**driven, "populations": 2, "times": 1}
+    return run(_Reading(network, observable, num_times), network.base, read_batch(given, cores))["value"]
 
 
 def describe(name: str, observable: Any) -> tuple[str, str]:

@@ -8,3 +8,5 @@ from jaxrate.plot.spectra import cross_sections as cross_sections
 from jaxrate.plot.spectra import spectrum as spectrum
 from jaxrate.plot.sweeps import curves as curves
 from jaxrate.plot.sweeps import map as map
+from jaxrate.plot.transients import decay as decay
+from jaxrate.plot.transients import populations as populations

@@ -40,9 +40,17 @@ def label(array: xr.DataArray) -> str:
 
 
 def typeset(text: str) -> str:
-    """Names as they are set in print: term symbols such as 4F3/2 with their indices; nothing else is mathematics."""
-    term = r"(?<![\w.])(\d+)([SPDFGHIKLMNO])(\d+(?:/\d+)?)(?![\w/])"
-    return re.sub(term, r"$^{\1}\\mathrm{\2}_{\3}$", text.replace("$", r"\$"))
+    """Names as they are set in print: term symbols such as 4F3/2 with their indices; nothing else is mathematics.
+
+    The number in front is a multiplicity if it fits J, even with a half-integer one: that of sodium's 3S1/2 is not.
+    """
+    return re.sub(r"(?<![\w.])(\d)([SPDFGHIKLMNO])(\d+(?:/2)?)(?![\w/])", _term, text.replace("$", r"\$"))
+
+
+def _term(symbol: re.Match[str]) -> str:
+    number, letter, J = symbol.groups()
+    in_front = f"^{{{number}}}" if (int(number) % 2 == 0) == ("/" in J) else rf"\mathrm{{{number}}}"
+    return rf"${in_front}\mathrm{{{letter}}}_{{{J}}}$"
 
 
 def readable(ax: Axes) -> None:
