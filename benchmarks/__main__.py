@@ -1,10 +1,14 @@
-"""`python -m benchmarks`: time the jobs and their peers, print a table, keep the JSON, write RESULTS.md from it."""
+"""`python -m benchmarks`: time the jobs and their peers, print a table, keep the JSON, write RESULTS.md from it.
+
+Everything, with the peers of the extra `bench`: `python -m benchmarks --floor FLOOR.C --json benchmarks/results.json`;
+then `python -m benchmarks --write`. Transients alone: `--jobs J2,J2G,J3`.
+"""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +21,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = read_arguments(arguments)
     if asked.device is not None:
         os.environ["JAX_PLATFORMS"] = PLATFORMS[asked.device]  # before the first import of jax; children inherit it
+    if asked.write:
+        return write(asked.json or HERE / "results.json")
     from benchmarks import report
 
-    if asked.write:
-        source = asked.json or HERE / "results.json"
-        if not source.is_file():
-            raise SystemExit(f"--write reads what `--json {source}` kept, but there is no such file.")
-        target = source.with_name("RESULTS.md")
-        target.write_text(report.markdown(json.loads(source.read_text(encoding="utf-8"))), encoding="utf-8")
-        print(f"wrote {target}")
-        return 0
     result = run(asked)
     print(report.text(result))
     if asked.json is not None:
         asked.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(entry["failed"] for entry in result["entries"]) else 0
+    return 1 if any(entry["failed"] and not entry["may_fail"] for entry in result["entries"]) else 0
+
+
+def write(source: Path) -> int:
+    """RESULTS.md and its diagram, beside the JSON they are made from."""
+    from benchmarks import diagram, report
+
+    if not source.is_file():
+        raise SystemExit(f"--write reads what `--json {source}` kept, but there is no such file.")
+    kept = json.loads(source.read_text(encoding="utf-8"))
+    page = source.with_name("RESULTS.md")
+    page.write_text(report.markdown(kept), encoding="utf-8")
+    written = [page]
+    if diagram.has_curves(kept):
+        written.append(source.with_name(diagram.FILE))
+        diagram.draw(kept, written[-1])
+    print("wrote " + ", ".join(str(path) for path in written))
+    return 0
 
 
 def run(asked: argparse.Namespace) -> dict[str, Any]:
     """Measure, and say meanwhile what is being done."""
-    from benchmarks import jobs, measure, peers
+    from benchmarks import ensembles, floor, jobs, measure
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -48,26 +63,40 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     found = measure.device().split(":")[0]
     if asked.device not in (None, found):
         raise SystemExit(f"--device {asked.device} was asked for, but JAX finds none and would compute on the {found}.")
-    facts = {**measure.facts(), "rounds": asked.rounds, "sample": jobs.SAMPLE}
+    facts = {**measure.facts(), "rounds": asked.rounds, "sample": ensembles.SAMPLE}
     cases = [case for name in asked.jobs for case in jobs.JOBS[name](lanes[name])]
-    if "J1" not in asked.jobs or asked.no_peers:
+    if asked.no_peers:
         return {**facts, "entries": measure.measure(cases, asked.rounds, tell)}
-    with peers.floor(asked.floor, lanes["J1"], tell) as floor:
-        cases += [*floor, *peers.solvers(lanes["J1"])]
-        return {**facts, "entries": measure.measure(cases, asked.rounds, tell)}
+    with floor.floor(asked.floor, lanes, tell) as written:
+        others = [case for name in asked.jobs for case in peers_of(name, lanes[name], tell)]
+        return {**facts, "entries": measure.measure([*cases, *written, *others], asked.rounds, tell)}
+
+
+def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
+    """Cases of the libraries that can do a job."""
+    from benchmarks import exponentials, ode, peers, transients
+
+    if job == "J1":
+        return peers.solvers(lanes)
+    if job in transients.TIMES:
+        return [*exponentials.exponentials(job, lanes), *ode.solvers(job, lanes, tell)]
+    return []
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--jobs", type=lambda text: text.split(","), default="J1,J4,SWEEP,REDUCE,FIRST", metavar="A,B")
+    every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,FIRST"
+    parser.add_argument("--jobs", type=lambda text: text.split(","), default=every, metavar="A,B", help=f"of {every}")
     parser.add_argument("--lanes", type=positive, help="ensembles of every job (default: each job's full size)")
     parser.add_argument("--rounds", type=positive, default=5, help="times that each case is timed (default: 5)")
     parser.add_argument("--device", choices=PLATFORMS, help="what JAX computes on (default: what it finds)")
     parser.add_argument("--floor", type=Path, metavar="FLOOR.C", help="source of the hand-written C program")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1")
+    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1, J2, J3")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to keep the result, or what --write reads")
-    parser.add_argument("--write", action="store_true", help="time nothing: write RESULTS.md from the JSON")
+    parser.add_argument(
+        "--write", action="store_true", help="time nothing: write RESULTS.md and its diagram from the JSON"
+    )
     return parser.parse_args(arguments)
 
 

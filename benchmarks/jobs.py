@@ -4,54 +4,30 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxrate as jr
-from benchmarks import media, reference
+from benchmarks import media, reference, transients
+from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
 from benchmarks.measure import Case, Reading
 
-LANES = {"J1": 2**22, "J4": 2**22, "SWEEP": 10**6, "REDUCE": 10**8, "FIRST": 2**14}
+LANES = {
+    "J1": 2**22,
+    "J2": 2**17,
+    "J2G": 2**17,
+    "J3": 2**14,
+    "J4": 2**22,
+    "SWEEP": 10**6,
+    "REDUCE": 10**8,
+    "FIRST": 2**14,
+}
 """Ensembles of each job at full size."""
-DTYPES = ("float64", "float32")
-SAMPLE = 64
-"""Lanes that are compared with the reference."""
-
-
-def sample(lanes: int) -> np.ndarray:
-    """Indices of the lanes that are judged, the first and the last among them."""
-    return np.unique(np.linspace(0, lanes - 1, SAMPLE).astype(np.int64))
-
-
-def put(values: Mapping[str, np.ndarray], dtype: str) -> dict[str, jax.Array]:
-    """JAX arrays of a precision, on the device."""
-    with jax.enable_x64(dtype == "float64"):
-        return {name: jnp.asarray(np.asarray(value, dtype)) for name, value in values.items()}
-
-
-def in_precision(dtype: str, call: Callable[[], Any]) -> Callable[[], Any]:
-    """The call as a user makes it who works in that precision."""
-
-    def scoped() -> Any:
-        with jax.enable_x64(dtype == "float64"):
-            return call()
-
-    return scoped
-
-
-def at(values: Mapping[str, Any], lane: int) -> dict[str, float]:
-    """The input of one lane."""
-    return {name: float(value[lane]) for name, value in values.items()}
-
-
-def largest(errors: Any) -> float:
-    """Largest error of the lanes judged; NaN if one is."""
-    return float(np.max(list(errors)))
 
 
 def populations(state: jr.Solution) -> Any:
@@ -197,6 +173,9 @@ def fresh(name: str, lanes: int) -> Reading:
 
 JOBS: dict[str, Callable[[int], list[Case]]] = {
     "J1": steady,
+    "J2": partial(transients.curves, "J2"),
+    "J2G": transients.decay_observable,
+    "J3": partial(transients.curves, "J3"),
     "J4": gradients,
     "SWEEP": stored_sweep,
     "REDUCE": reduced_sweep,

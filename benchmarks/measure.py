@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import jax
 
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "mpmath")
+PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "mpmath", "diffrax")
 COMPILING = "/jax/core/compile/"
 """What JAX's own stopwatch calls tracing, lowering and compiling."""
 
@@ -53,6 +54,8 @@ class Case:
         on_host: Whether it runs on the CPU whatever the device is.
         rounds: How often it is timed at most.
         in_process: Whether a first call prepares the others; calls in processes of their own have nothing to prepare.
+        detail: What else is to be known of how it is done: "Kvaerno5, 256 at a time".
+        may_fail: Whether a failure is a finding about a library, and not one of the run.
     """
 
     job: str
@@ -64,6 +67,8 @@ class Case:
     on_host: bool = False
     rounds: int = 1000
     in_process: bool = True
+    detail: str = ""
+    may_fail: bool = False
 
 
 @dataclass
@@ -109,6 +114,7 @@ class Record:
         return {
             "job": case.job,
             "name": case.name,
+            "detail": case.detail,
             "dtype": case.dtype,
             "lanes": case.lanes,
             "device": "cpu" if case.on_host else device(),
@@ -124,6 +130,7 @@ class Record:
                 name: _median([r.facts[name] for r in self.readings]) for r in self.readings[:1] for name in r.facts
             },
             "failed": self.failed,
+            "may_fail": case.may_fail,
         }
 
 
@@ -223,7 +230,7 @@ def device() -> str:
 
 def facts() -> dict[str, Any]:
     """The machine, what is installed, and the state of the source."""
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES if find_spec(name)}
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "source": _source(),

@@ -15,16 +15,21 @@ from mpmath import mp, mpf
 from benchmarks import measure as measuring
 from benchmarks import media, peers, reference, report
 from benchmarks.__main__ import HERE, main
-from benchmarks.jobs import LANES, at, sample
+from benchmarks.ensembles import at, sample
+from benchmarks.floor import FLOOR, floor
+from benchmarks.jobs import LANES
 from benchmarks.measure import Case, Reading, covered, measure
 
 ROOT = Path(__file__).resolve().parents[1]
 LANES_HERE = 1500
+JOBS_HERE = "J1,J4,SWEEP,REDUCE,FIRST"  # those in time: test_benchmark_transients.py
 COMPILES_C = platform.system() == "Linux" and platform.machine() == "x86_64" and shutil.which("cc") is not None
 
-FLOOR = """
+FLOOR_C = """
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 static void steady(long B, const REAL *p, REAL *o) {
   for (long b = 0; b < B; b++) {
     REAL wp = p[b], a32 = p[B + b], a21 = p[2 * B + b], a10 = p[3 * B + b], ws = p[4 * B + b], a20 = p[5 * B + b];
@@ -33,8 +38,31 @@ static void steady(long B, const REAL *p, REAL *o) {
     o[b] = t; o[B + b] = x1 * t; o[2 * B + b] = x2 * t; o[3 * B + b] = x3 * t; o[4 * B + b] = (x2 - x1) * t;
   }
 }
-int main(int argc, char **argv) { printf("J1 64-bit 2.50 ns/ensemble\\n"); return steady == 0; }
+static void transient(long B, const REAL *p, REAL *o, REAL dt, int order) {
+  for (long b = 0; b < B; b++) {
+    double wp = p[b], a32 = p[B + b], a21 = p[2 * B + b], a10 = p[3 * B + b], ws = p[4 * B + b], a20 = p[5 * B + b];
+    double Y[4][4], n[4] = {order > 0}, h = ldexp(dt, -40);
+    double X[4][4] = {{0, a10 * h, a20 * h, 0}, {0, 0, (a21 + ws) * h, 0}, {0, ws * h, 0, a32 * h}, {wp * h, 0, 0, 0}};
+    for (int turn = 0; turn <= 40; turn++) {
+      for (int j = 0; j < 4; j++) { X[j][j] = 0; X[j][j] = 1 - X[0][j] - X[1][j] - X[2][j] - X[3][j]; }
+      for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) for (int k = Y[i][j] = 0; k < 4; k++)
+        Y[i][j] += X[i][k] * X[k][j];
+      if (turn < 40) memcpy(X, Y, sizeof X);
+    }
+    for (int t = 0; t < 100; t++) {
+      double m[4] = {0};
+      for (int i = 0; i < 4; i++) for (int k = 0; k < 4; k++) m[i] += X[i][k] * n[k];
+      memcpy(n, m, sizeof n);
+      o[t * B + b] = n[2] - n[1];
+    }
+  }
+}
+int main(int argc, char **argv) {
+  printf("J1 64-bit 2.50 ns/ensemble\\nJ2 64-bit 500.0 ns/ensemble\\n");
+  return steady == 0 || transient == 0;
+}
 """
+"""A slow program with the interface of the real one. In time it begins with one term and doubles it 40 times."""
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +70,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The JSON of a run over very few ensembles."""
     folder = tmp_path_factory.mktemp("run")
     source, kept = folder / "floor.c", folder / "results.json"
-    source.write_text(FLOOR)
-    options = ["--lanes", str(LANES_HERE), "--rounds", "1", "--json", str(kept)]
+    source.write_text(FLOOR_C)
+    options = ["--jobs", JOBS_HERE, "--lanes", str(LANES_HERE), "--rounds", "1", "--json", str(kept)]
     assert main([*options, *(["--floor", str(source)] if COMPILES_C else [])]) == 0
     return kept
 
@@ -74,8 +102,9 @@ def entry(job: str, name: str = "jaxrate", **changed: Any) -> dict[str, Any]:
 def test_every_job_and_peer_has_entries_without_failure(run: dict[str, Any]):
     names = {(e["job"], e["name"]) for e in run["entries"]}
     solvers = {("J1", name) for name in ("jaxrate", peers.VMAP, peers.VMAP_GIVEN, peers.NUMPY, peers.LOOP)}
-    floor = {("J1", peers.FLOOR)} if COMPILES_C else set()
-    assert solvers | floor | {figure.of for figure in report.FIGURES} == names - {("J4", "value")}
+    written = {("J1", FLOOR)} if COMPILES_C else set()
+    figures = {figure.of for figure in report.FIGURES if figure.of[0] in JOBS_HERE.split(",")}
+    assert solvers | written | figures == names - {("J4", "value")}
     assert not [e["failed"] for e in run["entries"] if e["failed"]]
 
 
@@ -124,7 +153,7 @@ def test_import_sets_no_flag_of_jax():
     code = """
 import jax
 before = dict(jax.config.values)
-import benchmarks.__main__, benchmarks.fresh, benchmarks.jobs, benchmarks.peers, benchmarks.report
+import benchmarks.__main__, benchmarks.fresh, benchmarks.jobs, benchmarks.peers, benchmarks.ode, benchmarks.report
 assert dict(jax.config.values) == before
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -132,7 +161,7 @@ assert dict(jax.config.values) == before
 
 
 def test_unknown_job_is_refused_with_those_there_are():
-    with pytest.raises(SystemExit, match="J1, J4, SWEEP, REDUCE, FIRST, but J9 was given"):
+    with pytest.raises(SystemExit, match="J1, J2, J2G, J3, J4, SWEEP, REDUCE, FIRST, but J9 was given"):
         main(["--jobs", "J1,J9", "--lanes", "10"])
 
 
@@ -152,7 +181,7 @@ def test_write_without_a_json_says_what_is_missing(tmp_path: Path):
 @pytest.mark.parametrize("source", [None, Path("nowhere.c")])
 def test_without_its_source_the_floor_is_left_out_and_says_so(source: Path | None):
     told: list[str] = []
-    with peers.floor(source, 10, told.append) as cases:
+    with floor(source, {"J1": 10, "J2": 10}, told.append) as cases:
         assert cases == []
     assert "--floor" in told[0] or "nowhere.c" in told[0]
 
@@ -243,7 +272,7 @@ def test_a_case_that_fails_is_a_line_and_stops_nobody():
     assert entries[0]["failed"] == "MemoryError: no room"
     assert entries[0]["seconds"] == []
     assert entries[1]["failed"] is None
-    assert "failed: MemoryError: no room" in report.text(_run(entries))
+    assert "failed: MemoryError: no room" in report.text(run_of(entries))
 
 
 def test_a_reading_of_its_own_is_taken_as_it_is():
@@ -263,7 +292,7 @@ def test_time_covered_by_intervals_counts_none_twice():
 # The report
 
 
-def _run(entries: list[dict]) -> dict[str, Any]:
+def run_of(entries: list[dict]) -> dict[str, Any]:
     machine = {"cpu": "c", "cores": 2, "memory_GB": 8, "device": "cpu", "load_at_start": 0.1, "system": "Linux"}
     source = {"version": "0", "git": None, "changed": False}
     return {
@@ -280,7 +309,7 @@ def _run(entries: list[dict]) -> dict[str, Any]:
 def test_ratio_is_taken_round_by_round():
     """A disturbance that slows both by ten leaves the ratio alone."""
     fast, slow = entry("J1", seconds=[1.0, 10.0, 1.1]), entry("J1", peers.VMAP, seconds=[30.0, 300.0, 33.0])
-    rows = {row[0]: row for row in report.figure_rows(_run([fast, slow]))}
+    rows = {row[0]: row for row in report.figure_rows(run_of([fast, slow]))}
     assert rows[f"{peers.VMAP} over J1"][2:] == ["30 x", "at least 20 x", "yes"]
 
 
@@ -288,7 +317,7 @@ def test_ratio_is_taken_round_by_round():
     ("changed", "verdict"), [({}, "NO"), ({"lanes": 10}, ""), ({"device": "gpu: x"}, ""), ({"seconds": [0.4]}, "yes")]
 )
 def test_bounds_are_judged_at_full_size_on_a_cpu(changed: dict[str, Any], verdict: str):
-    (row,) = report.figure_rows(_run([entry("SWEEP", "gain stored", **changed)]))
+    (row,) = report.figure_rows(run_of([entry("SWEEP", "gain stored", **changed)]))
     assert row[3:] == ["at most 500 ms", verdict]
 
 
@@ -300,7 +329,7 @@ def test_times_are_written_in_the_unit_that_suits(seconds: float, text: str):
 
 
 def test_tables_are_complete():
-    run = _run([entry("J1"), entry("J1", dtype="float32"), entry("J1", "other | way")])
+    run = run_of([entry("J1"), entry("J1", dtype="float32"), entry("J1", "other | way")])
     lines = report.text(run).splitlines()
     assert [line.split()[:3] for line in lines if line.startswith("J1  ")][1][1] == "other"  # precisions side by side
     assert "other \\| way" in report.markdown(run)
