@@ -11,6 +11,7 @@ import jaxrate as jr
 from jaxrate.constants import c, h, k
 from jaxrate.network.compile import compile_network
 from jaxrate.network.dynamics import rate_of_change
+from jaxrate.solve.lanes import Way
 from jaxrate.solve.program import Program
 from tests.media import four_level
 from tests.networks import dense_pairs, model_of
@@ -48,8 +49,8 @@ def program_size(model: jr.Model, varied: tuple[str, ...]) -> int:
     solver, network = jr.Steady(), compile_network(model)
     program = Program(network, solver, (("populations", lambda state: state.populations),))
     with jax.enable_x64(True):
-        block = {name: jnp.ones(4) for name in varied}
-        return size_of(jax.make_jaxpr(lambda base, block: program(base, block, 4, False))(network.base, block).jaxpr)
+        block, way = {name: jnp.ones(4) for name in varied}, Way(4, np.dtype("float64"))
+        return size_of(jax.make_jaxpr(lambda base, block: program(base, block, way))(network.base, block).jaxpr)
 
 
 @pytest.mark.parametrize("n", [4, 9])

@@ -158,7 +158,7 @@ def test_a_driven_path_can_be_traced_and_differentiated():
     """By the height of a pulse, a segment of which says "what the batch says"."""
     with jax.enable_x64(True):
 
-        def inversion(pump: jax.Array) -> jax.Array:
+        def inversion(pump: Any) -> Any:
             path = jr.evolve(four_level(), {"pump.rate": pump}, [5e-3], drive={"pump.rate": PULSE})
             return jr.Inversion("laser")(path)[0] + 0.0 * path.parameters["pump.rate"][0]
 
@@ -378,7 +378,7 @@ SHORT, DRIVEN = [1.0, 2.0], "pump.rate"
         (lambda: jr.Evolve([]), ["`times`", "list of times in s"]),
         (lambda: jr.Evolve(1.0), ["`times`", "list of times in s", "1.0"]),
         (lambda: jr.Evolve(["1 nm"]), ["times", "'1 nm'"]),
-        (lambda: jr.evolve(four_level(), None, SHORT, start="dark"), ["`start`", "'ground'", "'dark'"]),
+        (lambda: jr.evolve(four_level(), None, SHORT, start="dark"), ["`start`", "'ground'", "'dark'"]),  # type: ignore[arg-type]
         (lambda: jr.evolve(four_level(), None, SHORT, start={"4": 1.0}), ["`start`", "`4` is not a level", "`3`"]),
         (lambda: jr.evolve(four_level(), None, SHORT, start={"2": 0.5}), ["`start`", "sum to 1", "0.5"]),
         (lambda: jr.evolve(four_level(), None, SHORT, start={"2": 1.5, "1": -0.5}), ["zero or positive", "-0.5"]),

@@ -119,7 +119,12 @@ def propagator(K: Generator, time: Any) -> Array:
 
 def _fraction(time: Any, squarings: Array) -> Array:
     """The time halved so many times, exactly."""
-    return time * jnp.ldexp(1.0, -squarings)
+    return time * power_of_two(-squarings)
+
+
+def power_of_two(exponent: Array) -> Array:
+    """2**exponent in float64, exactly and by its bits; `jnp.ldexp` takes a power, lane after lane."""
+    return lax.bitcast_convert_type((exponent.astype(jnp.int64) + 1023) << 52, jnp.float64)
 
 
 def _short(K: Generator, time: Any) -> Array:
@@ -185,9 +190,9 @@ def at_times(K: Generator, n: Array, times: Array) -> Array:
     last, part, n = times[-1], times / times[-1], n.astype(K.way.dtype)
     squarings = K.squarings(last)
     top = jnp.max(squarings)
-    digits = jnp.floor(lax.stop_gradient(part) * jnp.ldexp(1.0, jnp.arange(LIMIT + 1))[:, None]) % 2 == 1
+    digits = jnp.floor(lax.stop_gradient(part) * power_of_two(jnp.arange(LIMIT + 1))[:, None]) % 2 == 1
     short = _fraction(last, squarings)
-    scaled = part[:, None] * jnp.ldexp(1.0, squarings)
+    scaled = part[:, None] * power_of_two(squarings)
     rest = scaled - lax.stop_gradient(jnp.floor(scaled))
 
     def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:

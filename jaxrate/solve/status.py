@@ -15,7 +15,7 @@ class Status(IntEnum):
     OK = 0, "solved"
     BAD_INPUT = (
         1,
-        "a parameter or the start is NaN, infinite or outside its range (a rate, density or population below zero)",
+        "a parameter is NaN, infinite or outside its range (a rate, intensity or density below zero), or the start is",
     )
     NOT_UNIQUE = 2, "the steady state is not unique: the rates that are not zero leave levels that never communicate"
     OUT_OF_RANGE = 3, "the populations span more than float64 can hold, or rate x time is above 1e18"
