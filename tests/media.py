@@ -7,6 +7,18 @@ import numpy as np
 import jaxrate as jr
 
 
+def laser(reaction: str) -> jr.Radiative:
+    """The 1064 nm line of Nd:YAG, between whatever levels."""
+    return jr.Radiative(
+        "laser",
+        reaction,
+        cross_section="2.8e-19 cm^2",
+        wavelength="1064.15 nm",
+        lineshape=jr.Lorentzian(fwhm="120 GHz"),
+        n=1.82,
+    )
+
+
 @cache
 def four_level() -> jr.Model:
     """Pump, relaxation, laser line with quenching and a beam, emptying: the medium of benchmark J1."""
@@ -20,14 +32,7 @@ def four_level() -> jr.Model:
         processes=[
             jr.Pump("pump", "0 -> 3", rate="100 s^-1"),
             jr.Decay("relax", "3 -> 2", rate="1e9 s^-1"),
-            jr.Radiative(
-                "laser",
-                "2 -> 1",
-                cross_section="2.8e-19 cm^2",
-                wavelength="1064.15 nm",
-                lineshape=jr.Lorentzian(fwhm="120 GHz"),
-                n=1.82,
-            ),
+            laser("2 -> 1"),
             jr.Decay("quench", "2 -> 0", rate="2900 s^-1"),
             jr.Decay("empty", "1 -> 0", rate="3e7 s^-1"),
             jr.Beam("signal", drives="laser", intensity="1e7 W/m^2"),

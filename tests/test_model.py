@@ -11,6 +11,7 @@ import pytest
 
 import jaxrate as jr
 from jaxrate.constants import c, h
+from tests.media import laser
 from tests.refusal import refused
 from tests.tolerance import close
 
@@ -30,14 +31,7 @@ def neodymium(**changes: Any) -> jr.Model:
         "processes": [
             jr.Pump("pump", "4I9/2 -> 4F5/2", rate="100 s^-1"),
             jr.Decay("relax", "4F5/2 -> 4F3/2", rate="1e9 s^-1"),
-            jr.Radiative(
-                "laser",
-                "4F3/2 -> 4I11/2",
-                cross_section="2.8e-19 cm^2",
-                wavelength="1064.15 nm",
-                lineshape=jr.Lorentzian(fwhm="120 GHz"),
-                n=1.82,
-            ),
+            laser("4F3/2 -> 4I11/2"),
             jr.Decay("other lines", "4F3/2 -> 4I11/2", rate="1012 s^-1"),
             jr.Decay("to ground", "4F3/2 -> 4I9/2", rate="2900 s^-1"),
             jr.Decay("empty", "4I11/2 -> 4I9/2", rate="3e7 s^-1"),

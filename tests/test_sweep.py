@@ -16,6 +16,7 @@ import xarray as xr
 import jaxrate as jr
 from jaxrate.solve import lanes
 from jaxrate.sweep.provenance import git_state, provenance
+from tests.media import laser
 from tests.tolerance import ROUNDING, close, same
 
 matplotlib.use("Agg")
@@ -24,14 +25,7 @@ ND = jr.Model(
     levels=[jr.Level(name, g=g) for name, g in (("4I9/2", 10), ("4I11/2", 12), ("4F3/2", 4))],
     processes=[
         jr.Pump("pump", "4I9/2 -> 4F3/2", rate="100 s^-1"),
-        jr.Radiative(
-            "laser",
-            "4F3/2 -> 4I11/2",
-            cross_section="2.8e-19 cm^2",
-            wavelength="1064.15 nm",
-            lineshape=jr.Lorentzian(fwhm="120 GHz"),
-            n=1.82,
-        ),
+        laser("4F3/2 -> 4I11/2"),
         jr.Decay("to ground", "4F3/2 -> 4I9/2", rate="2900 s^-1"),
         jr.Decay("empty", "4I11/2 -> 4I9/2", rate="3e7 s^-1"),
         jr.Beam("signal", drives="laser", intensity="0 W/cm^2"),
