@@ -74,3 +74,20 @@ def test_memory_far_too_large_is_not_taken() -> None:
     del first
     small = result_array((2**18,), np.dtype("float64"))
     assert address(small) != where
+
+
+def test_results_that_memory_cannot_hold_are_refused_before_they_are_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jaxrate as jr
+    from tests.media import four_level
+
+    monkeypatch.setattr(memory, "available", lambda: 10**8)
+    bench = jr.Experiment(four_level(), jr.Steady(), {"gain": jr.Gain("laser")})
+    over = {"pump.rate": np.ones(4000), "signal.intensity": np.ones(4000)}
+    with pytest.raises(MemoryError, match=r"need 0\.144 GB, but 0\.1 GB.*reduce='mean'"):
+        jr.sweep(bench, over, progress=False)
+    assert jr.sweep(bench, over, reduce="mean", progress=False)["count"] == 16 * 10**6
+
+
+def test_what_is_available_is_between_nothing_and_everything() -> None:
+    free = memory.available()
+    assert free is None or 0 < free < 2**50

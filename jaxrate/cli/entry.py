@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         if not _is_users(error):
             raise
         sys.stdout.flush()

@@ -21,7 +21,7 @@ from jax import Array, lax
 from jax.core import Tracer
 
 from jaxrate.solve.batch import Batch
-from jaxrate.solve.memory import result_array
+from jaxrate.solve.memory import check_room, result_array
 
 BLOCK_BYTES = 2**20
 """Memory of a block while a core works on it: it stays in the second-level cache."""
@@ -253,6 +253,7 @@ def _shapes(kernel: Kernel, num_base: int, arrays: tuple, dtype: np.dtype) -> di
 
 def _allocate(kernel: Kernel, base: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
     shapes = result_shapes(kernel, base, batch)
+    check_room(batch.size * sum(math.prod(s.shape) * np.dtype(s.dtype).itemsize for s in shapes.values()))
     return {name: result_array((*s.shape, *batch.shape), np.dtype(s.dtype)) for name, s in shapes.items()}
 
 

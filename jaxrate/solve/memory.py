@@ -1,10 +1,12 @@
-"""Memory of results, used again: the first touch of fresh pages costs more than the solve that fills them."""
+"""Memory of results: asked for beforehand, and used again, as touching fresh pages costs more than a solve."""
 
 import math
 import mmap
 import threading
 import weakref
 from collections import deque
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +15,47 @@ KEPT_BYTES = 2**30
 SMALLEST = 2**20
 """Results of fewer bytes are left to NumPy."""
 
+UNASKED = 2**26
+"""Bytes that are taken without asking."""
+
 _lock = threading.Lock()
 _kept: deque[mmap.mmap] = deque()
+
+
+def check_room(size: int) -> None:
+    """Refuse results that there is no memory for, before anything is solved.
+
+    Args:
+        size: Their bytes.
+
+    Raises:
+        MemoryError: with what to do instead.
+    """
+    free = available() if size > UNASKED else None
+    if free is not None and size > free:
+        raise MemoryError(
+            f"The results need {size / 1e9:.3g} GB, but {free / 1e9:.3g} GB of memory are free. Reduce them while they "
+            "are solved (jr.sweep(..., reduce='mean')), read fewer observables or times, or take precision='float32'."
+        )
+
+
+def available() -> int | None:
+    """Bytes that this process may still take, of the machine and of its control group; None where nobody says."""
+    found: list[int] = []
+    with suppress(OSError, KeyError, ValueError):
+        found.append(1024 * _table("/proc/meminfo")["MemAvailable:"])
+    with suppress(OSError, KeyError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        used = int((group / "memory.current").read_text()) - _table(str(group / "memory.stat"))["inactive_file"]
+        found.append(int((group / "memory.max").read_text()) - used)
+    with _lock:
+        return min(found) + sum(map(len, _kept)) if found else None
+
+
+def _table(path: str) -> dict[str, int]:
+    """Lines of a name and a number."""
+    lines = (line.split() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
 
 
 def result_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
