@@ -8,10 +8,9 @@ import numpy as np
 
 from jaxrate.constants import k
 from jaxrate.expr import Expr
-from jaxrate.model.lineshapes import Doppler, Gaussian, Lorentzian, Voigt
 from jaxrate.model.processes import Collision, Decay, Process, Radiative
 from jaxrate.model.strength import epsilon, spectra
-from jaxrate.physics import einstein, lineshape, spectrum, thermal
+from jaxrate.physics import einstein, spectrum, thermal
 
 if TYPE_CHECKING:
     from jaxrate.model.levels import Level
@@ -95,32 +94,10 @@ def fwhm(line: Radiative, model: "Model", values: dict[str, float]) -> float:
     """Full width at half maximum of a line [Hz], as emitted at the model's temperature; NaN where it is not known."""
     if line.measured:
         return _width_of_table(_emission(line, model))
-    match line.lineshape:
-        case Lorentzian() | Gaussian():
-            return _of_line(line, values, "fwhm")[0]
-        case Doppler():
-            return _doppler_width(line, values)
-        case Voigt(mass=None):
-            return _width_of_voigt(*_of_line(line, values, "fwhm_gaussian", "fwhm_lorentzian"))
-        case Voigt():
-            return _width_of_voigt(_doppler_width(line, values), *_of_line(line, values, "fwhm_lorentzian"))
-    return math.nan
-
-
-def _doppler_width(line: Radiative, values: dict[str, float]) -> float:
-    frequency, mass = _of_line(line, values, "frequency", "mass")
-    return float(lineshape.doppler_fwhm(frequency, values.get("temperature", math.nan), mass))
-
-
-def _width_of_voigt(gaussian: float, lorentzian: float) -> float:
-    """FWHM [Hz] by bisection: it lies between the larger of the two widths and their sum."""
-    low, high = max(gaussian, lorentzian), gaussian + lorentzian
-    half = lineshape.peak_voigt(gaussian, lorentzian) / 2
-    for _ in range(53):  # bits of a float
-        middle = (low + high) / 2
-        inside = lineshape.voigt(middle / 2, gaussian, lorentzian) > half
-        low, high = (middle, high) if inside else (low, middle)
-    return (low + high) / 2
+    try:
+        return math.nan if line.lineshape is None else line.lineshape.width(values, line.label)
+    except KeyError:  # a width that is a function of the populations
+        return math.nan
 
 
 def _emission(line: Radiative, model: "Model") -> spectrum.Spectrum:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxrate.model.quantities import ANY_FREQUENCY, Parameter, Quantity, check_text, parameter, settle, width_parameter
 from jaxrate.names import shown
 from jaxrate.physics import spectrum
-from jaxrate.physics.lineshape import doppler_fwhm, peak_gaussian, peak_lorentzian, peak_voigt
+from jaxrate.physics.lineshape import doppler_fwhm, fwhm_voigt, peak_gaussian, peak_lorentzian, peak_voigt
 from jaxrate.units import to_frequency, to_si
 
 
@@ -40,6 +40,10 @@ class Lineshape(ABC):
     def peak(self, values: dict[str, float], label: str) -> float:
         """g at line centre [s], from parameter values."""
 
+    @abstractmethod
+    def width(self, values: dict[str, float], label: str) -> float:
+        """Full width at half maximum [Hz], from parameter values."""
+
 
 @dataclass(frozen=True)
 class Lorentzian(Lineshape):
@@ -58,6 +62,9 @@ class Lorentzian(Lineshape):
 
     def peak(self, values: dict[str, float], label: str) -> float:
         return float(peak_lorentzian(values[f"{label}.fwhm"]))
+
+    def width(self, values: dict[str, float], label: str) -> float:
+        return values[f"{label}.fwhm"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,9 @@ class Gaussian(Lineshape):
     def peak(self, values: dict[str, float], label: str) -> float:
         return float(peak_gaussian(values[f"{label}.fwhm"]))
 
+    def width(self, values: dict[str, float], label: str) -> float:
+        return values[f"{label}.fwhm"]
+
 
 @dataclass(frozen=True)
 class Doppler(Lineshape):
@@ -97,6 +107,9 @@ class Doppler(Lineshape):
 
     def peak(self, values: dict[str, float], label: str) -> float:
         return float(peak_gaussian(_doppler_width(values, label)))
+
+    def width(self, values: dict[str, float], label: str) -> float:
+        return _doppler_width(values, label)
 
 
 @dataclass(frozen=True)
@@ -136,8 +149,14 @@ class Voigt(Lineshape):
         return [lorentzian, width_parameter(f"{label}.fwhm_gaussian", self.fwhm_gaussian, frequency, source=source)]
 
     def peak(self, values: dict[str, float], label: str) -> float:
+        return float(peak_voigt(*self._widths(values, label)))
+
+    def width(self, values: dict[str, float], label: str) -> float:
+        return fwhm_voigt(*self._widths(values, label))
+
+    def _widths(self, values: dict[str, float], label: str) -> tuple[float, float]:
         gaussian = _doppler_width(values, label) if self.thermal else values[f"{label}.fwhm_gaussian"]
-        return float(peak_voigt(gaussian, values[f"{label}.fwhm_lorentzian"]))
+        return gaussian, values[f"{label}.fwhm_lorentzian"]
 
 
 def _doppler_width(values: dict[str, float], label: str) -> float:

@@ -164,3 +164,21 @@ def pressure_fwhm(
         HITRAN, *Definitions and Units*, line broadening.
     """
     return 200 * c * half_width * pressure * (reference_temperature / temperature) ** exponent
+
+
+def fwhm_voigt(fwhm_gaussian: float, fwhm_lorentzian: float) -> float:
+    """Full width at half maximum of a Voigt profile [Hz], to rounding.
+
+    By bisection: it lies between the larger of the two widths and their sum.
+
+    Args:
+        fwhm_gaussian: Width of the Gaussian [Hz].
+        fwhm_lorentzian: Width of the Lorentzian [Hz].
+    """
+    low, high = max(fwhm_gaussian, fwhm_lorentzian), fwhm_gaussian + fwhm_lorentzian
+    half = peak_voigt(fwhm_gaussian, fwhm_lorentzian) / 2
+    for _ in range(53):  # bits of a float
+        middle = (low + high) / 2
+        inside = voigt(middle / 2, fwhm_gaussian, fwhm_lorentzian) > half
+        low, high = (middle, high) if inside else (low, middle)
+    return (low + high) / 2
