@@ -11,6 +11,7 @@ from jaxrate.model.model import Model
 from jaxrate.plot import populations
 from jaxrate.plot.axes import typeset
 from jaxrate.solve.solution import Solution
+from jaxrate.solve.start import ground_level
 from jaxrate.solve.status import Status
 from jaxrate.solve.transient import evolve
 from jaxrate.unit_text import pretty
@@ -39,12 +40,7 @@ def transient(model: Model, fixed: Mapping[str, float], directory: Path) -> dict
 
 def ground(model: Model) -> dict[str | None, str]:
     """The level of least energy of each species; where not every level states its energy, the first."""
-    found = {}
-    for species in model.species:
-        own = [level for level in model.levels if level.species == species]
-        known = all(level.joules is not None for level in own)
-        found[species] = (min(own, key=lambda level: level.joules or 0.0) if known else own[0]).full_name
-    return found
+    return {species: ground_level(model, species)[0].full_name for species in model.species}
 
 
 def _no_picture(why: str) -> dict[Path, str]:

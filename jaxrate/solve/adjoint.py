@@ -128,10 +128,11 @@ taylor_back.defvjp(_taylor_kept, _taylor_pulled)
 
 def doubled(X: Array, times: Array) -> Array:
     """A propagator squared so many times, shape (lane,), columns brought back to the sum 1 each time."""
-    return lax.fori_loop(0, jnp.max(times), partial(_doubled_once, times=times), X)
+    return lax.fori_loop(0, jnp.max(times), partial(doubled_once, times=times), X)
 
 
-def _doubled_once(k: Array, X: Array, times: Array) -> Array:
+def doubled_once(k: Array, X: Array, times: Array) -> Array:
+    """Turn k of `doubled`: squared in the lanes that are to be squared more than k times."""
     return jnp.where(k < times, normal(product(X, X)), X)
 
 
@@ -144,7 +145,7 @@ def doubled_back(X: Array, times: Array, limit: int) -> Array:
 def _doubled_kept(X: Array, times: Array, limit: int) -> tuple[Array, tuple[Array, Array, Array]]:
     def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         X, kept = state
-        return _doubled_once(k, X, times), lax.dynamic_update_index_in_dim(kept, X, k, 0)
+        return doubled_once(k, X, times), lax.dynamic_update_index_in_dim(kept, X, k, 0)
 
     X, kept = lax.fori_loop(0, jnp.max(times), step, (X, lax.empty((limit, *X.shape), X.dtype)))
     return X, (X, kept, times)

@@ -11,6 +11,7 @@ next. Populations they are applied to may be float32.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -110,11 +111,7 @@ def propagator(K: Generator, time: Any) -> Array:
     X = _short(K, _fraction(time, squarings))
     if K.way.mode == "reverse":
         return adjoint.doubled_back(X, squarings, LIMIT)
-
-    def step(k: Array, X: Array) -> Array:
-        return jnp.where(k < squarings, _squared(K, X), X)
-
-    return turns(jnp.max(squarings), step, X, K.way)
+    return turns(jnp.max(squarings), partial(adjoint.doubled_once, times=squarings), X, K.way)
 
 
 def _fraction(time: Any, squarings: Array) -> Array:

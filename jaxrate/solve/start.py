@@ -8,6 +8,8 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxrate.arrays import check_broadcast, namespace
+from jaxrate.model.levels import Level
+from jaxrate.model.model import Model
 from jaxrate.names import shown
 from jaxrate.network.network import Network
 from jaxrate.solve.solution import Solution
@@ -38,14 +40,21 @@ def _ground(network: Network) -> np.ndarray:
     """Everything in the lowest level of each species."""
     model, n = network.model, np.zeros(network.num_levels)
     for species in model.species:
-        own = [level for level in model.levels if level.species == species]
-        if any(level.joules is None for level in own):
+        level, known = ground_level(model, species)
+        if not known:
             raise ValueError(
                 "The ground state is the level of least energy, but not every level states its `energy`: state them, "
-                f"or start from {{'{own[0].full_name}': 1.0}}."
+                f"or start from {{'{level.full_name}': 1.0}}."
             )
-        n[model.index(min(own, key=lambda level: level.joules or 0.0).full_name)] = 1.0
+        n[model.index(level.full_name)] = 1.0
     return n
+
+
+def ground_level(model: Model, species: str | None) -> tuple[Level, bool]:
+    """The level of least energy of a species and True; the first and False where not every level states its energy."""
+    own = [level for level in model.levels if level.species == species]
+    known = all(level.joules is not None for level in own)
+    return (min(own, key=lambda level: level.joules or 0.0) if known else own[0]), known
 
 
 def _stated(start: Mapping[str, Any], network: Network) -> Any:

@@ -163,18 +163,19 @@ class Evolve:
         if not whole:
             return joined
         n, status = joined.pop(_PATH), jnp.zeros(block.way.lanes, jnp.int8)
-        return joined | block.read(Solution(n, status, self._path(block), block.network, times), whole)
+        parameters = block.parameters.exchange(self.along(block.network, block.parameters, 1))
+        return joined | block.read(Solution(n, status, parameters, block.network, times), whole)
 
-    def _path(self, block: Block) -> Parameters:
-        """Parameters along the path: driven ones have an axis of times."""
-        if not self._drive:
-            return block.parameters
-        found: dict[str, list[Any]] = {name: [] for name, _ in self._drive}
-        for stage in self.stages:
-            at = self._at(stage, block.network, block.parameters)
-            for name, values in found.items():
-                values.append(jnp.broadcast_to(at[name], (stage.num, block.way.lanes)))
-        return block.parameters.exchange({name: jnp.concatenate(values) for name, values in found.items()})
+    def along(self, network: Network, parameters: Mapping[str, Any], dims: int) -> dict[str, Any]:
+        """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch).
+
+        Args:
+            network: The network.
+            parameters: Values of all, as the batch has them.
+            dims: Number of axes of the batch.
+        """
+        stages = [(driven(self._drive, network, parameters, stage.begins), stage.num) for stage in self.stages]
+        return {name: _rows([(values[name], num) for values, num in stages], dims) for name, _ in self._drive}
 
 
 _PATH = " path"
@@ -277,21 +278,12 @@ def evolve(
     network, given, solver = compile_network(model), theta or {}, Evolve(times, start, drive)
     found = solve(network, solver, given, precision)
     parameters = {**model.parameters(), **given}
-    along = _along(solver, network, parameters, np.ndim(found["status"]))
+    along = solver.along(network, parameters, np.ndim(found["status"]))
     return Solution(found["populations"], found["status"], parameters | along, network, solver.times)
 
 
-def _along(solver: Evolve, network: Network, parameters: Mapping[str, Any], dims: int) -> dict[str, Any]:
-    """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch)."""
-    found: dict[str, list[Any]] = {name: [] for name, _ in solver._drive}
-    for time in solver.times if found else ():
-        for name, value in driven(solver._drive, network, parameters, float(time)).items():
-            found[name].append(value)
-    return {name: _rows(values, dims) for name, values in found.items()}
-
-
-def _rows(values: list[Any], dims: int) -> Any:
-    xp = namespace(*values)
-    return xp.stack(
-        xp.broadcast_arrays(*(xp.asarray(v).reshape((1,) * (dims - np.ndim(v)) + np.shape(v)) for v in values))
-    )
+def _rows(stages: list[tuple[Any, int]], dims: int) -> Any:
+    """Values of stages, each as often as the stage has times."""
+    xp = namespace(*(value for value, _ in stages))
+    shape = np.broadcast_shapes((1,) * dims, *(np.shape(value) for value, _ in stages))
+    return xp.concatenate([xp.broadcast_to(xp.asarray(value), (num, *shape)) for value, num in stages])
