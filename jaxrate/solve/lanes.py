@@ -180,7 +180,7 @@ def _call_size(kernel: Kernel, batch: Batch) -> tuple[int, int]:
     if batch.is_remote:
         return min(block_size(kernel, remote=True), 2 ** max(6, (batch.size - 1).bit_length())), 1
     lanes = block_size(kernel)
-    return lanes, 1 if batch.size <= lanes else BLOCKS_PER_CALL
+    return lanes, 1 if batch.size <= lanes else getattr(kernel, "blocks_per_call", BLOCKS_PER_CALL)
 
 
 def _decided(

@@ -1,0 +1,330 @@
+"""What a fit compares: predictions of experiments, or of functions, with measured numbers, for many fits at once."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxrate.fit.free import Free
+from jaxrate.fit.levenberg import Moment, levenberg
+from jaxrate.fit.orthogonal import joined
+from jaxrate.network.coefficients import Parameters
+from jaxrate.solve.batch import Batch, read_batch
+from jaxrate.solve.lanes import Kernel, Way, run
+from jaxrate.solve.program import Program
+
+CHUNK_BYTES = 2**22
+"""Memory of the Jacobian of a block of fits: longer tables are taken piece by piece."""
+FEWEST = 64
+"""Fits in a block."""
+
+U, Y, WEIGHT, HELD = " u", " y", " weight", " held"
+"""What may differ from fit to fit: parameters, data, weights of the data, and which parameters keep their value."""
+
+
+class Source(Protocol):
+    """Where predictions come from. Equal sources share compiled programs."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is predicted."""
+        ...
+
+    @property
+    def lane_bytes(self) -> int:
+        """Memory of one state of one fit."""
+        ...
+
+    def predict(self, base: Array, values: dict[str, Array], lanes: int) -> dict[str, Array]:
+        """Each prediction, shape (lane,) or (axis, lane); NaN where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Predictions of an experiment.
+
+    Args:
+        program: What solves it and reads its observables.
+    """
+
+    program: Program
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.program.observables)
+
+    @property
+    def lane_bytes(self) -> int:
+        return self.program.lane_bytes
+
+    def predict(self, base: Array, values: dict[str, Array], lanes: int) -> dict[str, Array]:
+        known = {name: x for name, x in values.items() if name in self.program.network.order}
+        results = self.program(base, known, Way(lanes, np.dtype(np.float64)))
+        return {name: results[name] for name in self.names}
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Predictions of a pure function.
+
+    Args:
+        function: From {parameter: array} to {name: array} of the same shape.
+        names: What it returns.
+        parameters: Names of its parameters and conditions.
+    """
+
+    function: Callable[[dict[str, Any]], Mapping[str, Any]]
+    names: tuple[str, ...]
+    parameters: tuple[str, ...]
+    lane_bytes: int = 64
+
+    def predict(self, base: Array, values: dict[str, Array], lanes: int) -> dict[str, Array]:
+        given = {name: values[name] for name in self.parameters if name in values}
+        found = self.function(given)
+        return {name: jnp.broadcast_to(jnp.asarray(found[name]), (lanes,)) for name in self.names}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Static layout of the data of one source.
+
+    Args:
+        source: What predicts them.
+        conditions: Names of the parameters that differ from state to state.
+        levels: Observables whose data are compared as logarithms.
+        num_base: Values that the source is based on.
+        states: Number of states, a multiple of `chunk`.
+        width: Data of a state at most.
+        chunk: States that are predicted at once.
+        regular: That the data of every state are all predictions of a state, in their order.
+    """
+
+    source: Source
+    conditions: tuple[str, ...]
+    levels: tuple[str, ...]
+    num_base: int
+    states: int
+    width: int
+    chunk: int
+    regular: bool
+
+    @property
+    def size(self) -> int:
+        """Places for data."""
+        return self.states * self.width
+
+    @property
+    def length(self) -> int:
+        """Numbers in `base`."""
+        return self.num_base + len(self.conditions) * self.states + 3 * self.size
+
+    def split(self, numbers: Any) -> tuple[Any, Any, Any, Any, Any]:
+        """Base, conditions (name, state), and places, values and weights of the data (width, state)."""
+        sizes = [self.num_base, len(self.conditions) * self.states, self.size, self.size, self.size]
+        ends = np.cumsum(sizes)
+        base, conditions, places, y, weight = (numbers[end - size : end] for size, end in zip(sizes, ends, strict=True))
+        table = (self.width, self.states)
+        return base, conditions.reshape(-1, self.states), places.reshape(table), y.reshape(table), weight.reshape(table)
+
+    def joined(self, base: Any, conditions: Any, places: Any, y: Any, weight: Any) -> np.ndarray:
+        """The numbers that `split` takes apart."""
+        parts = (base, conditions, places, y, weight)
+        return np.concatenate([np.asarray(part, np.float64).reshape(-1) for part in parts])
+
+    def predictions(self, base: Array, theta: Mapping[str, Array], conditions: Array, places: Array) -> Array:
+        """What the data of some states should be, shape (width, state, lane)."""
+        lanes, states = next(iter(theta.values())).shape[-1], conditions.shape[1]
+        rows = dict(zip(self.conditions, conditions[..., None], strict=True))
+        values = _calibrated({**theta, **rows}, rows)
+        flat = {name: jnp.broadcast_to(x, (states, lanes)).reshape(-1) for name, x in values.items()}
+        found = self.source.predict(base, flat, states * lanes)
+        measured = [self._measured(name, found[name].reshape(-1, states, lanes), values) for name in self.source.names]
+        every = jnp.concatenate(measured)
+        return every if self.regular else jnp.take_along_axis(every, places.astype(jnp.int32)[..., None], axis=0)
+
+    def _measured(self, name: str, value: Array, values: Mapping[str, Array]) -> Array:
+        """A prediction as the instrument shows it."""
+        value = value * values.get(f"{name}.scale", 1.0) + values.get(f"{name}.offset", 0.0)
+        return jnp.log(value) if name in self.levels else value
+
+
+def _calibrated(values: dict[str, Array], conditions: Mapping[str, Array]) -> dict[str, Array]:
+    """Conditions as they were, not as the instrument showed them."""
+    scaled = {name: values[name] * values[f"{name}.scale"] for name in conditions if f"{name}.scale" in values}
+    return {**values, **scaled}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything about a fit but its numbers: equal layouts share compiled programs.
+
+    Args:
+        free: The free parameters.
+        parts: The data, source by source.
+    """
+
+    free: Free
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        """Places for data, of all parts."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def lane_bytes(self) -> int:
+        """Memory of one fit."""
+        states = max(part.chunk * (part.source.lane_bytes + 8 * part.width) for part in self.parts)
+        return (self.free.num + 2) * (states + 24 * self.free.num)
+
+    def split(self, base: Any) -> tuple[Any, list[Any]]:
+        """Numbers of the parameters, and of each part."""
+        ends = np.cumsum([self.free.length, *(part.length for part in self.parts)])
+        own, *parts = (base[low:high] for low, high in zip((0, *ends[:-1]), ends, strict=True))
+        return own, parts
+
+    def residuals(self, base: Array, block: Mapping[str, Array]) -> tuple[list[Callable], list[Any]]:
+        """Residuals piece by piece: functions of (u, piece), and the pieces, stacked along their first axis."""
+        own, numbers = self.split(base)
+        functions, pieces, first = [], [], 0
+        for part, its in zip(self.parts, numbers, strict=True):
+            functions.append(_comparison(self.free, own, part, its[: part.num_base]))
+            pieces.append(_pieces(part, its, {n: block[n][first : first + part.size] for n in (Y, WEIGHT) if n in block}))
+            first += part.size
+        return functions, pieces
+
+
+def _comparison(free: Free, own: Array, part: Part, base: Array) -> Callable[[Array, Any], Array]:
+    """Residuals of some states of a part, by parameters; 0 where there is no datum."""
+
+    def residuals(u: Array, piece: dict[str, Array]) -> Array:
+        theta = free.values(own, u, dict(zip(part.conditions, piece["conditions"], strict=True)))
+        found = part.predictions(base, theta, piece["conditions"], piece["places"])
+        weight = piece["weight"]
+        return jnp.where(weight > 0, (found - piece["y"]) * weight, 0.0).reshape(-1, u.shape[-1])
+
+    return residuals
+
+
+def _pieces(part: Part, numbers: Array, own: Mapping[str, Array]) -> dict[str, Array]:
+    """Data of a part as pieces along a first axis; those that a lane has of its own have a lane axis."""
+    _, conditions, places, y, weight = part.split(numbers)
+    table = (part.width, part.states)
+    y = own[Y].reshape(*table, -1) if Y in own else y[..., None]
+    weight = weight[..., None] * own[WEIGHT].reshape(*table, -1) if WEIGHT in own else weight[..., None]
+    whole = {"conditions": conditions, "places": places, "y": y, "weight": weight}
+    return {name: _cut(x, part.states // part.chunk) for name, x in whole.items()}
+
+
+def _cut(x: Array, pieces: int) -> Array:
+    """(row, state, ...) as (piece, row, state of it, ...)."""
+    return jnp.moveaxis(x.reshape(x.shape[0], pieces, -1, *x.shape[2:]), 1, 0)
+
+
+def moment(layout: Layout, base: Array, block: Mapping[str, Array], u: Array) -> Moment:
+    """Triangular factor of the Jacobian, right-hand side and sum of squares of every fit of a block."""
+    own, _ = layout.split(base)
+    num, lanes = u.shape
+    start = (jnp.zeros((num, num, lanes)), jnp.zeros((num, lanes)), jnp.zeros(lanes))
+    found = _with_rows(start, *_linear(lambda u: layout.free.prior_residuals(own, u), u)) if layout.free.priors else start
+    for residuals, pieces in zip(*layout.residuals(base, block), strict=True):
+
+        def one(carry: tuple, piece: Any, residuals: Callable = residuals) -> tuple[tuple, None]:
+            return _with_rows(carry, *_linear(lambda u: residuals(u, piece), u)), None
+
+        if next(iter(pieces.values())).shape[0] == 1:
+            found, _ = one(found, {name: x[0] for name, x in pieces.items()})
+        else:
+            found, _ = lax.scan(one, found, pieces)
+    R, c, square = found
+    good = jnp.isfinite(square) & jnp.all(jnp.isfinite(R), axis=(0, 1))
+    return Moment(u, jnp.where(good, R, 0.0), jnp.where(good, c, 0.0), jnp.where(good, square, jnp.inf))
+
+
+def _linear(residuals: Callable[[Array], Array], u: Array) -> tuple[Array, Array]:
+    """Residuals (row, lane) and their derivatives (parameter, row, lane), all in one pass."""
+    num, lanes = u.shape
+    units = jnp.broadcast_to(jnp.eye(num)[:, :, None], (num, num, lanes))
+    return jax.vmap(lambda unit: jax.jvp(residuals, (u,), (unit,)), out_axes=(None, 0))(units)
+
+
+def _with_rows(found: tuple[Array, Array, Array], residuals: Array, slopes: Array) -> tuple[Array, Array, Array]:
+    R, c, square = found
+    return (*joined(R, c, slopes, residuals), square + jnp.sum(residuals * residuals, axis=0))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Kernel: the fit at given parameters, without a search.
+
+    Args:
+        layout: The fit.
+    """
+
+    layout: Layout
+    blocks_per_call = 1
+
+    @property
+    def lane_bytes(self) -> int:
+        return self.layout.lane_bytes
+
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        return False
+
+    def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
+        found = moment(self.layout, base, block, block[U])
+        return {"R": found.R, "c": found.c, "square": found.square, "status": jnp.zeros(way.lanes, jnp.int8)}
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Kernel: a fit by Levenberg-Marquardt from a start.
+
+    Args:
+        layout: The fit.
+        max_turns: Evaluations at most.
+    """
+
+    layout: Layout
+    max_turns: int
+    blocks_per_call = 1
+
+    @property
+    def lane_bytes(self) -> int:
+        return self.layout.lane_bytes
+
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        return False
+
+    def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
+        layout, (own, numbers) = self.layout, self.layout.split(base)
+        lower, upper = layout.free.bounds(own)
+        held = block[HELD] > 0 if HELD in block else jnp.zeros((layout.free.num, way.lanes), bool)
+        end, converged, turns = levenberg(
+            lambda u: moment(layout, base, block, u),
+            block[U], lower[:, None], upper[:, None], held, _length(layout, numbers, block, way.lanes), self.max_turns,
+        )
+        return {"u": end.u, "square": end.square, "turns": turns, "status": jnp.where(converged, 0, 1).astype(jnp.int8)}
+
+
+def _length(layout: Layout, numbers: list[Array], block: Mapping[str, Array], lanes: int) -> Array:
+    """Length of the weighted data of every lane."""
+    square, first = jnp.zeros(lanes), 0
+    for part, its in zip(layout.parts, numbers, strict=True):
+        own = {n: block[n][first : first + part.size] for n in (Y, WEIGHT) if n in block}
+        pieces = _pieces(part, its, own)
+        square = square + jnp.sum((pieces["y"] * pieces["weight"]) ** 2, axis=(0, 1, 2))
+        first += part.size
+    return jnp.sqrt(square)
+
+
+def run_fits(kernel: Kernel, base: np.ndarray, u: np.ndarray, own: Mapping[str, np.ndarray], progress: Any = None) -> dict[str, Any]:
+    """Run a kernel over fits, shapes (..., fit)."""
+    arrays = {U: u, **own}
+    return run(kernel, base, read_batch(arrays, {name: 1 for name in arrays}), progress)
