@@ -165,7 +165,10 @@ def _expected(moment: Moment, step: Array) -> Array:
 
 def _angle(moment: Moment, free: Array) -> Array:
     """Cosine of the angle between the residuals and the space that the free parameters span."""
-    columns = jnp.swapaxes(jnp.where(free, moment.R, 0.0), 0, 1)
-    within = triangular(columns, moment.c)[1]
+
+    def of_the_free() -> Array:
+        return triangular(jnp.swapaxes(jnp.where(free, moment.R, 0.0), 0, 1), moment.c)[1]
+
+    within = lax.cond(jnp.all(free), lambda: moment.c, of_the_free)
     square = jnp.where(moment.square > 0, moment.square, 1.0)
     return jnp.sqrt(jnp.sum(within * within, axis=0) / square)

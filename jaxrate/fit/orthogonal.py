@@ -26,16 +26,15 @@ def triangular(columns: Array, right: Array) -> tuple[Array, Array]:
     """
     num = columns.shape[0]
     rest = jnp.concatenate([columns, right[None]])
-    least = DEPENDENT**2 * jnp.sum(columns * columns, axis=1)
-    rows = []
+    rows: list[Array] = []
     for k in range(num):
-        square = jnp.sum(rest[0] * rest[0], axis=0)
-        independent = square > least[k]
-        length = jnp.sqrt(jnp.where(independent, square, 1.0))
-        unit = jnp.where(independent, rest[0] / length, 0.0)
-        shares = jnp.sum(unit * rest[1:], axis=1)
-        rows.append(jnp.concatenate([jnp.zeros((k, *length.shape)), jnp.where(independent, length, 0.0)[None], shares]))
-        rest = rest[1:] - unit * shares[:, None]
+        products = jnp.sum(rest[0] * rest, axis=1)
+        square, before = products[0], sum(row[k] * row[k] for row in rows)
+        independent = square > DEPENDENT**2 * (before + square)
+        square = jnp.where(independent, square, 1.0)
+        row = jnp.where(independent, products / jnp.sqrt(square), 0.0)
+        rows.append(jnp.concatenate([jnp.zeros((k, *square.shape)), row]))
+        rest = rest[1:] - rest[0] * jnp.where(independent, products[1:] / square, 0.0)[:, None]
     factor = jnp.stack(rows)
     return factor[:, :num], factor[:, num]
 

@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from jaxrate.fit.free import Free
 from jaxrate.fit.levenberg import Moment, levenberg
-from jaxrate.fit.orthogonal import joined
+from jaxrate.fit.orthogonal import joined, triangular
 from jaxrate.network.coefficients import Parameters
 from jaxrate.solve.batch import Batch, read_batch
 from jaxrate.solve.lanes import Kernel, Way, run
@@ -40,8 +40,8 @@ class Source(Protocol):
         """Memory of one state of one fit."""
         ...
 
-    def predict(self, base: Array, values: dict[str, Array], lanes: int) -> dict[str, Array]:
-        """Each prediction, shape (lane,) or (axis, lane); NaN where there is none."""
+    def predict(self, base: Array, values: dict[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
+        """Each prediction, shape (axis, state, lane) from values that broadcast to (state, lane); NaN where none is."""
         ...
 
 
@@ -63,10 +63,11 @@ class Solved:
     def lane_bytes(self) -> int:
         return self.program.lane_bytes
 
-    def predict(self, base: Array, values: dict[str, Array], lanes: int) -> dict[str, Array]:
+    def predict(self, base: Array, values: dict[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
         known = {name: x for name, x in values.items() if name in self.program.network.order}
-        results = self.program(base, known, Way(lanes, np.dtype(np.float64)))
-        return {name: results[name] for name in self.names}
+        flat = {name: jnp.broadcast_to(x, shape).reshape(-1) for name, x in known.items()}
+        results = self.program(base, flat, Way(math.prod(shape), np.dtype(np.float64)))
+        return {name: results[name].reshape(-1, *shape) for name in self.names}
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,9 @@ class Computed:
     parameters: tuple[str, ...]
     lane_bytes: int = 64
 
-    def predict(self, base: Array, values: dict[str, Array], lanes: int) -> dict[str, Array]:
-        given = {name: values[name] for name in self.parameters if name in values}
-        found = self.function(given)
-        return {name: jnp.broadcast_to(jnp.asarray(found[name]), (lanes,)) for name in self.names}
+    def predict(self, base: Array, values: dict[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
+        found = self.function({name: values[name] for name in self.parameters if name in values})
+        return {name: jnp.broadcast_to(jnp.asarray(found[name]), (1, *shape)) for name in self.names}
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,8 @@ class Part:
         lanes, states = next(iter(theta.values())).shape[-1], conditions.shape[1]
         rows = dict(zip(self.conditions, conditions[..., None], strict=True))
         values = _calibrated({**theta, **rows}, rows)
-        flat = {name: jnp.broadcast_to(x, (states, lanes)).reshape(-1) for name, x in values.items()}
-        found = self.source.predict(base, flat, states * lanes)
-        measured = [self._measured(name, found[name].reshape(-1, states, lanes), values) for name in self.source.names]
+        found = self.source.predict(base, values, (states, lanes))
+        measured = [self._measured(name, found[name], values) for name in self.source.names]
         every = jnp.concatenate(measured)
         return every if self.regular else jnp.take_along_axis(every, places.astype(jnp.int32)[..., None], axis=0)
 
@@ -180,8 +179,8 @@ class Layout:
     @property
     def lane_bytes(self) -> int:
         """Memory of one fit."""
-        states = max(part.chunk * (part.source.lane_bytes + 8 * part.width) for part in self.parts)
-        return (self.free.num + 2) * (states + 24 * self.free.num)
+        rows = max(part.chunk * part.width for part in self.parts)
+        return 8 * (self.free.num + 2) * (rows + 3 * self.free.num)
 
     def split(self, base: Any) -> tuple[Any, list[Any]]:
         """Numbers of the parameters, and of each part."""
@@ -230,18 +229,16 @@ def _cut(x: Array, pieces: int) -> Array:
 def moment(layout: Layout, base: Array, block: Mapping[str, Array], u: Array) -> Moment:
     """Triangular factor of the Jacobian, right-hand side and sum of squares of every fit of a block."""
     own, _ = layout.split(base)
-    num, lanes = u.shape
-    start = (jnp.zeros((num, num, lanes)), jnp.zeros((num, lanes)), jnp.zeros(lanes))
-    found = _with_rows(start, *_linear(lambda u: layout.free.prior_residuals(own, u), u)) if layout.free.priors else start
+    found = _with_rows(None, *_linear(lambda u: layout.free.prior_residuals(own, u), u)) if layout.free.priors else None
     for residuals, pieces in zip(*layout.residuals(base, block), strict=True):
 
-        def one(carry: tuple, piece: Any, residuals: Callable = residuals) -> tuple[tuple, None]:
+        def one(carry: Any, piece: Any, residuals: Callable = residuals) -> tuple[Any, None]:
             return _with_rows(carry, *_linear(lambda u: residuals(u, piece), u)), None
 
-        if next(iter(pieces.values())).shape[0] == 1:
-            found, _ = one(found, {name: x[0] for name, x in pieces.items()})
-        else:
-            found, _ = lax.scan(one, found, pieces)
+        found, _ = one(found, {name: x[0] for name, x in pieces.items()})
+        if pieces["y"].shape[0] > 1:
+            found, _ = lax.scan(one, found, {name: x[1:] for name, x in pieces.items()})
+    assert found is not None
     R, c, square = found
     good = jnp.isfinite(square) & jnp.all(jnp.isfinite(R), axis=(0, 1))
     return Moment(u, jnp.where(good, R, 0.0), jnp.where(good, c, 0.0), jnp.where(good, square, jnp.inf))
@@ -254,9 +251,12 @@ def _linear(residuals: Callable[[Array], Array], u: Array) -> tuple[Array, Array
     return jax.vmap(lambda unit: jax.jvp(residuals, (u,), (unit,)), out_axes=(None, 0))(units)
 
 
-def _with_rows(found: tuple[Array, Array, Array], residuals: Array, slopes: Array) -> tuple[Array, Array, Array]:
-    R, c, square = found
-    return (*joined(R, c, slopes, residuals), square + jnp.sum(residuals * residuals, axis=0))
+def _with_rows(found: tuple[Array, Array, Array] | None, residuals: Array, slopes: Array) -> tuple[Array, Array, Array]:
+    square = jnp.sum(residuals * residuals, axis=0)
+    if found is None:
+        return (*triangular(slopes, residuals), square)
+    R, c, before = found
+    return (*joined(R, c, slopes, residuals), before + square)
 
 
 @dataclass(frozen=True)

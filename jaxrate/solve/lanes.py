@@ -230,7 +230,7 @@ def _program(
         return {n: lax.empty((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
 
     if num_blocks == 1:
-        single = jax.jit(one)
+        single = jax.jit(one, compiler_options=WIDE)
         return lambda base, chunk, used, results: single(base, chunk)
     loop, memory = jax.jit(many, donate_argnums=3, compiler_options=WIDE), jax.jit(first)
     return lambda base, chunk, used, results: loop(base, chunk, used, results or memory(base, chunk))
