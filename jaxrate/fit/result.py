@@ -1,0 +1,180 @@
+"""What a fit found: values with intervals, what the data determine, and whether the model describes them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+FitStatus = Literal["ok", "inadequate_model", "not_identifiable", "multiple_minima", "not_converged"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One free parameter.
+
+    Attributes:
+        name: "laser.B", or "light.scale[a]" of one that data set "a" has for itself.
+        unit: SI unit.
+        value: Best value [SI].
+        start: Where the fit began [SI].
+        error: Standard error [SI]; of a parameter fitted as its logarithm, value times that of the logarithm. Infinite
+            where the data do not determine the parameter alone.
+        lower, upper: Ends of the interval [SI]; 0 (or -inf) and inf where it has none.
+        lower_label, upper_label: What ends it: "data", "unbounded", "limited by NAME" or "not found".
+        logarithmic: Whether it was fitted as its logarithm.
+        is_determined: Whether the data determine it alone.
+    """
+
+    name: str
+    unit: str
+    value: float
+    start: float
+    error: float
+    lower: float
+    upper: float
+    lower_label: str
+    upper_label: str
+    logarithmic: bool
+    is_determined: bool
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Something that follows from the parameters: A21 of a line, its cross-section, a lifetime, a determined product.
+
+    Attributes:
+        name: "A21 of laser", or the product, "laser.B * density".
+        unit: SI unit; empty where it has none that is worth a name.
+        value: Its value [SI].
+        lower, upper: Ends of its interval [SI], from the covariance of the logarithms.
+    """
+
+    name: str
+    unit: str
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Adequacy:
+    """Whether the model describes the data.
+
+    Attributes:
+        points: Number of data.
+        dof: Degrees of freedom: data and priors less determined parameters.
+        chi2: Sum of squares of residuals over their standard deviations; of another loss, its minimum.
+        p_value: Probability of a larger one if the model is right; NaN where the noise was not stated.
+        lag1: Correlation of neighbouring residuals, in the order of the table.
+        lag1_limit: What its size must exceed to count.
+        scale: Factor on the stated standard deviations that was estimated from the residuals; 1 where they were stated.
+        is_noise_stated: Whether standard deviations were stated.
+    """
+
+    points: int
+    dof: int
+    chi2: float
+    p_value: float
+    lag1: float
+    lag1_limit: float
+    scale: float
+    is_noise_stated: bool
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A minimum that starts led to.
+
+    Attributes:
+        chi2: There.
+        starts: How many led to it.
+        values: Parameters [SI], in the order of the estimates.
+    """
+
+    chi2: float
+    starts: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where the starts led.
+
+    Attributes:
+        num: Number of starts.
+        failed: Starts without a finite prediction.
+        not_converged: Starts that had not ended.
+        chi2: Where each ended, sorted, inf for those that failed.
+        minima: Distinct minima, best first.
+    """
+
+    num: int
+    failed: int
+    not_converged: int
+    chi2: tuple[float, ...]
+    minima: tuple[Minimum, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Profile of one parameter: the best fit of all others at each of its values.
+
+    Attributes:
+        name: The parameter.
+        values: Its values [SI], increasing.
+        chi2: Rise of the minimum above the best, in units of the (estimated) variance.
+        threshold: Rise at the ends of the interval.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    chi2: tuple[float, ...]
+    threshold: float
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Result of `jr.fit`.
+
+    Attributes:
+        status: "ok", or the first of "not_converged", "not_identifiable", "inadequate_model", "multiple_minima" that
+            applies; `remarks` tells all that do.
+        remarks: What a reader must know before any number, in sentences; then what was noticed in the data.
+        estimates: The free parameters.
+        derived: What follows from them.
+        combinations: What the data determine: parameters alone, or products.
+        covariance: Of the coordinates (logarithms where `logarithmic`), shape (parameter, parameter); inf and NaN where
+            not determined.
+        adequacy: Whether the model describes the data.
+        starts: Where the starts led.
+        profiles: Of each parameter, where intervals are profiles.
+        table: One row per datum, by column: "dataset", "line", "observable", "value", "sigma", "fit", "fit_lower",
+            "fit_upper", "residual" (in standard deviations), and the conditions; in SI units.
+        units: Unit of each column of the table and of each observable; "dB" stands for a datum compared as logarithm.
+        method: Of the intervals: "profile", "wald", "bootstrap" or "sandwich".
+        level: Of the intervals.
+        settings: What was asked for: free, fixed, bounds, priors, ties, loss, optimiser.
+        provenance: Versions, hashes of data and model, seed, device, precision, time.
+    """
+
+    status: FitStatus
+    remarks: tuple[str, ...]
+    estimates: tuple[Estimate, ...]
+    derived: tuple[Derived, ...]
+    combinations: tuple[Derived, ...]
+    covariance: np.ndarray
+    adequacy: Adequacy
+    starts: Starts
+    profiles: tuple[Profile, ...]
+    table: Mapping[str, np.ndarray]
+    units: Mapping[str, str]
+    method: str
+    level: float
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    _problem: Any = field(default=None, repr=False, compare=False)
+
+    def __getitem__(self, name: str) -> Estimate:
+        """The estimate of a parameter by name."""
+        return next(e for e in self.estimates if e.name == name)
