@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxrate.constants import c
-from jaxrate.fit.table import Table, as_table, read_table
+from jaxrate.fit.sources import read_table, tabulated
+from jaxrate.fit.table import Table
 from jaxrate.solve.status import Status
 from jaxrate.units import UnitError, read_any, to_frequency, to_si, to_width
 from tests.measured_data import data
@@ -166,20 +167,20 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text):
 )
 def test_a_column_converts_as_a_quantity_does(unit, si):
     numbers = [0.0, 1.0, -3.5, 230.0, 1064.15]
-    table = as_table({f"x [{unit}]": [*numbers, np.nan], "row": np.arange(6)})
+    table = tabulated({f"x [{unit}]": [*numbers, np.nan], "row": np.arange(6)})
     wanted = [*(to_si(f"{number!r} {unit}", si, "x") for number in numbers), np.nan]
     close(table.si("x", si), wanted, rtol=5e-16)
     close(table["x"], [*(read_any(f"{number!r} {unit}", "x")[0] for number in numbers), np.nan], rtol=5e-16)
 
 
 def test_decimal_prefixes_round_once():
-    same(as_table({"time [us]": [230.0, 7.0]})["time"], np.array([230e-6, 7e-6]))
+    same(tabulated({"time [us]": [230.0, 7.0]})["time"], np.array([230e-6, 7e-6]))
 
 
 @pytest.mark.parametrize("unit", ["THz", "nm", "cm^-1", "eV", "rad/s"])
 def test_frequencies_and_widths_follow_the_rules_of_units(unit):
     numbers = [1.5, 1064.15, 9397.0]
-    table = as_table({f"line [{unit}]": [*numbers, np.nan], "row": np.arange(4)})
+    table = tabulated({f"line [{unit}]": [*numbers, np.nan], "row": np.arange(4)})
     close(table.frequency("line"), [*(to_frequency(f"{x} {unit}", "line") for x in numbers), np.nan], rtol=5e-16)
     for frequency in (2.8e14, np.array([2.8e14, 3e14, 1e14, 1e14])):
         at = np.broadcast_to(frequency, 4)
@@ -188,7 +189,7 @@ def test_frequencies_and_widths_follow_the_rules_of_units(unit):
 
 
 def test_bare_numbers_from_python_are_si():
-    table = as_table(
+    table = tabulated(
         {"pump.rate": [1.0, 2.0], "signal.wavelength": 1e-6, "laser.frequency": 3e14, "gain [dB/m]": [3, 4]}
     )
     same(table.si("pump.rate", "s^-1"), np.array([1.0, 2.0]))
@@ -200,7 +201,7 @@ def test_bare_numbers_from_python_are_si():
 
 
 def test_a_level_is_told_from_a_coefficient():
-    table = as_table(
+    table = tabulated(
         {"a [dB]": [1.0], "b [dBm]": [1.0], "c [dBW]": [1.0], "d [dB/m]": [1.0], "e": [1.0], "f [W]": [1.0]}
     )
     assert [table.is_level(name) for name in table.columns] == [True, True, True, False, False, False]
@@ -228,7 +229,7 @@ def test_values_that_have_no_si_value_are_refused(read):
     table = read("line [nm],power [dBm],temperature.sigma [degC],gain.sigma [dB]\n1,1,1,1\n-5,1e6,1,1\n")
     refused(lambda: table.frequency("line"), "line 3", "`line [nm]`", "-5", "positive")
     refused(lambda: table["power"], "line 3", "`power [dBm]`", "too large")
-    refused(lambda: as_table({"length [km]": [1e308]})["length"], "row 1", "`length [km]`", "too large")
+    refused(lambda: tabulated({"length [km]": [1e308]})["length"], "row 1", "`length [km]`", "too large")
     refused(lambda: table.si("temperature.sigma", "K"), "`temperature.sigma [degC]`", "write it in K")
     refused(lambda: table["gain.sigma"], "`gain.sigma [dB]`", "in that scale")
 
@@ -308,7 +309,7 @@ def test_a_table_cannot_be_written_to(read):
 
 
 def test_a_dictionary_broadcasts():
-    table = as_table({"pump.rate": np.array([[1.0], [2.0]]), "gain [dB]": [1, 2, 3], "length [cm]": 5, "state": "x"})
+    table = tabulated({"pump.rate": np.array([[1.0], [2.0]]), "gain [dB]": [1, 2, 3], "length [cm]": 5, "state": "x"})
     assert values(table, "pump.rate") == [1, 1, 1, 2, 2, 2]
     assert values(table, "gain") == [1, 2, 3] * 2
     same(table["length"], np.full(6, 0.05))
@@ -318,10 +319,10 @@ def test_a_dictionary_broadcasts():
 
 def test_the_hash_is_that_of_names_units_numbers_and_labels():
     first = {"a [m]": [1.0, 2.0], "b": [3.0, 4.0], "state": ["x", "y"]}
-    same_again = as_table(dict(reversed(first.items())))
-    assert as_table(first).sha256 == same_again.sha256
+    same_again = tabulated(dict(reversed(first.items())))
+    assert tabulated(first).sha256 == same_again.sha256
     others = [{**first, "b": [3.0, 5.0]}, {**first, "state": ["x", "z"]}, {"a [s]": [1.0, 2.0], "b": [3.0, 4.0]}]
-    assert len({as_table(other).sha256 for other in [first, *others]}) == 4
+    assert len({tabulated(other).sha256 for other in [first, *others]}) == 4
 
 
 @pytest.mark.parametrize(
@@ -343,13 +344,13 @@ def test_the_hash_is_that_of_names_units_numbers_and_labels():
     ],
 )
 def test_what_is_no_data_is_refused(given, words):
-    refused(lambda: as_table(given), *words)
+    refused(lambda: tabulated(given), *words)
 
 
 def test_a_table_or_path_is_taken_as_it_is(read):
     table = read("a [m]\n1\n")
-    assert as_table(table) is table
-    assert as_table(table.source).sha256 == table.sha256
+    assert tabulated(table) is table
+    assert tabulated(table.source).sha256 == table.sha256
 
 
 def dataset() -> xr.Dataset:
@@ -370,7 +371,7 @@ def dataset() -> xr.Dataset:
 
 def test_a_dataset_becomes_one_row_per_element():
     """As `jr.sweep` makes it: failed ensembles keep their conditions and lose their observables."""
-    table = as_table(dataset())
+    table = tabulated(dataset())
     same(table.column("gain").values, np.array([1.0, 2.0, np.nan, 4.0, 5.0, 6.0]))
     same(table.column("lifetime").values, np.array([7.0, 7.0, np.nan, 8.0, 8.0, 8.0]))
     close(table.si("power", "W"), np.repeat([1e-4, 2e-4], 3))
@@ -382,8 +383,8 @@ def test_a_dataset_becomes_one_row_per_element():
 
 
 def test_a_dataset_that_holds_other_text_or_units_is_refused():
-    refused(lambda: as_table(dataset().assign_coords(who=("power", ["x", "y"]))), "`who`", "real numbers")
-    refused(lambda: as_table(xr.Dataset({"a": ("x", [1.0], {"units": "furlng"})})), "furlong")
+    refused(lambda: tabulated(dataset().assign_coords(who=("power", ["x", "y"]))), "`who`", "real numbers")
+    refused(lambda: tabulated(xr.Dataset({"a": ("x", [1.0], {"units": "furlng"})})), "furlong")
 
 
 def with_header(path: Path, header: str, folder: Path) -> Path:

@@ -72,10 +72,18 @@ class Free:
 
     def prior_residuals(self, numbers: Array, u: Array) -> Array:
         """Deviation of each parameter from its prior, in standard deviations, shape (prior, lane)."""
-        means, deviations = jnp.split(numbers[2 * self.num + len(self.constants) :], 2)
+        means, deviations = jnp.split(numbers[2 * self.num + len(self.constants) : self.length], 2)
         natural = self.natural(u, jnp)
         values = jnp.stack([u[i] if in_log else natural[i] for i, in_log in self.priors])
         return (values - means[:, None]) / deviations[:, None]
+
+    def prior_slopes(self, numbers: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Derivatives of those by the coordinates at one place, shape (prior, coordinate)."""
+        found = np.zeros((len(self.priors), self.num))
+        deviations = numbers[2 * self.num + len(self.constants) + len(self.priors) : self.length]
+        for row, ((i, in_log), deviation) in enumerate(zip(self.priors, deviations, strict=True)):
+            found[row, i] = (np.exp(u[i]) if self.logarithmic[i] and not in_log else 1.0) / deviation
+        return found
 
 
 def _of_states(values: list[Array], rows: Mapping[str, Array]) -> Array:

@@ -1,9 +1,8 @@
 """What a fit compares: predictions of experiments, or of functions, with measured numbers, for many fits at once."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +12,11 @@ from jax import Array, lax
 from jaxrate.fit.free import Free
 from jaxrate.fit.levenberg import Moment, levenberg
 from jaxrate.fit.orthogonal import joined, triangular
-from jaxrate.network.coefficients import Parameters
+from jaxrate.fit.subject import Computed as Computed
+from jaxrate.fit.subject import Solved as Solved
+from jaxrate.fit.subject import Source
 from jaxrate.solve.batch import Batch, read_batch
 from jaxrate.solve.lanes import Kernel, Way, run
-from jaxrate.solve.program import Program
 
 CHUNK_BYTES = 2**22
 """Memory of the Jacobian of a block of fits: longer tables are taken piece by piece."""
@@ -25,69 +25,6 @@ FEWEST = 64
 
 U, Y, WEIGHT, HELD = " u", " y", " weight", " held"
 """What may differ from fit to fit: parameters, data, weights of the data, and which parameters keep their value."""
-
-
-class Source(Protocol):
-    """Where predictions come from. Equal sources share compiled programs."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What is predicted."""
-        ...
-
-    @property
-    def lane_bytes(self) -> int:
-        """Memory of one state of one fit."""
-        ...
-
-    def predict(self, base: Array, values: dict[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
-        """Each prediction, shape (axis, state, lane) from values that broadcast to (state, lane); NaN where none is."""
-        ...
-
-
-@dataclass(frozen=True)
-class Solved:
-    """Predictions of an experiment.
-
-    Args:
-        program: What solves it and reads its observables.
-    """
-
-    program: Program
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.program.observables)
-
-    @property
-    def lane_bytes(self) -> int:
-        return self.program.lane_bytes
-
-    def predict(self, base: Array, values: dict[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
-        known = {name: x for name, x in values.items() if name in self.program.network.order}
-        flat = {name: jnp.broadcast_to(x, shape).reshape(-1) for name, x in known.items()}
-        results = self.program(base, flat, Way(math.prod(shape), np.dtype(np.float64)))
-        return {name: results[name].reshape(-1, *shape) for name in self.names}
-
-
-@dataclass(frozen=True)
-class Computed:
-    """Predictions of a pure function.
-
-    Args:
-        function: From {parameter: array} to {name: array} of the same shape.
-        names: What it returns.
-        parameters: Names of its parameters and conditions.
-    """
-
-    function: Callable[[dict[str, Any]], Mapping[str, Any]]
-    names: tuple[str, ...]
-    parameters: tuple[str, ...]
-    lane_bytes: int = 64
-
-    def predict(self, base: Array, values: dict[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
-        found = self.function({name: values[name] for name in self.parameters if name in values})
-        return {name: jnp.broadcast_to(jnp.asarray(found[name]), (1, *shape)) for name in self.names}
 
 
 @dataclass(frozen=True)
@@ -141,7 +78,7 @@ class Part:
         """What the data of some states should be, shape (width, state, lane)."""
         lanes, states = next(iter(theta.values())).shape[-1], conditions.shape[1]
         rows = dict(zip(self.conditions, conditions[..., None], strict=True))
-        values = _calibrated({**theta, **rows}, rows)
+        values = _calibrated({**rows, **theta}, rows)
         found = self.source.predict(base, values, (states, lanes))
         measured = [self._measured(name, found[name], values) for name in self.source.names]
         every = jnp.concatenate(measured)
@@ -180,7 +117,8 @@ class Layout:
     def lane_bytes(self) -> int:
         """Memory of one fit."""
         rows = max(part.chunk * part.width for part in self.parts)
-        return 8 * (self.free.num + 2) * (rows + 3 * self.free.num)
+        solved = max(part.chunk * part.source.lane_bytes for part in self.parts)
+        return max(8 * (self.free.num + 2) * (rows + 3 * self.free.num), solved)
 
     def split(self, base: Any) -> tuple[Any, list[Any]]:
         """Numbers of the parameters, and of each part."""
@@ -194,7 +132,9 @@ class Layout:
         functions, pieces, first = [], [], 0
         for part, its in zip(self.parts, numbers, strict=True):
             functions.append(_comparison(self.free, own, part, its[: part.num_base]))
-            pieces.append(_pieces(part, its, {n: block[n][first : first + part.size] for n in (Y, WEIGHT) if n in block}))
+            pieces.append(
+                _pieces(part, its, {n: block[n][first : first + part.size] for n in (Y, WEIGHT) if n in block})
+            )
             first += part.size
         return functions, pieces
 
@@ -308,7 +248,12 @@ class LeastSquares:
         held = block[HELD] > 0 if HELD in block else jnp.zeros((layout.free.num, way.lanes), bool)
         end, converged, turns = levenberg(
             lambda u: moment(layout, base, block, u),
-            block[U], lower[:, None], upper[:, None], held, _length(layout, numbers, block, way.lanes), self.max_turns,
+            block[U],
+            lower[:, None],
+            upper[:, None],
+            held,
+            _length(layout, numbers, block, way.lanes),
+            self.max_turns,
         )
         return {"u": end.u, "square": end.square, "turns": turns, "status": jnp.where(converged, 0, 1).astype(jnp.int8)}
 
@@ -324,7 +269,58 @@ def _length(layout: Layout, numbers: list[Array], block: Mapping[str, Array], la
     return jnp.sqrt(square)
 
 
-def run_fits(kernel: Kernel, base: np.ndarray, u: np.ndarray, own: Mapping[str, np.ndarray], progress: Any = None) -> dict[str, Any]:
+def run_fits(
+    kernel: Kernel, base: np.ndarray, u: np.ndarray, own: Mapping[str, np.ndarray], progress: Any = None
+) -> dict[str, Any]:
     """Run a kernel over fits, shapes (..., fit)."""
     arrays = {U: u, **own}
     return run(kernel, base, read_batch(arrays, {name: 1 for name in arrays}), progress)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Kernel: what every place for a datum should show, and its derivatives by the coordinates.
+
+    Args:
+        layout: The fit.
+        slopes: Whether derivatives are wanted.
+    """
+
+    layout: Layout
+    slopes: bool = False
+    blocks_per_call = 1
+
+    @property
+    def lane_bytes(self) -> int:
+        return 8 * self.layout.size * (self.layout.free.num + 1 if self.slopes else 2)
+
+    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        return False
+
+    def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
+        def every(u: Array) -> Array:
+            return jnp.concatenate(
+                [self._part(own, part, its, u) for part, its in zip(self.layout.parts, numbers, strict=True)]
+            )
+
+        own, numbers = self.layout.split(base)
+        status = jnp.zeros(way.lanes, jnp.int8)
+        if not self.slopes:
+            return {"prediction": every(block[U]), "status": status}
+        prediction, slopes = _linear(every, block[U])
+        return {"prediction": prediction, "slopes": slopes, "status": status}
+
+    def _part(self, own: Array, part: Part, numbers: Array, u: Array) -> Array:
+        """Predictions of a part in the order of its places, shape (place, lane)."""
+        base, conditions, places, _, _ = part.split(numbers)
+
+        def one(piece: dict[str, Array]) -> Array:
+            theta = self.layout.free.values(own, u, dict(zip(part.conditions, piece["conditions"], strict=True)))
+            return part.predictions(base, theta, piece["conditions"], piece["places"])
+
+        cut = {
+            "conditions": _cut(conditions, part.states // part.chunk),
+            "places": _cut(places, part.states // part.chunk),
+        }
+        found = lax.map(one, cut)
+        return jnp.moveaxis(found, 0, 1).reshape(part.size, -1)

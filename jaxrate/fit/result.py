@@ -1,10 +1,19 @@
 """What a fit found: values with intervals, what the data determine, and whether the model describes them."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+
+from jaxrate.fit import storage
+from jaxrate.fit.report import report
+from jaxrate.names import unknown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FitStatus = Literal["ok", "inadequate_model", "not_identifiable", "multiple_minima", "not_converged"]
 
@@ -133,7 +142,7 @@ class Profile:
     threshold: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FitResult:
     """Result of `jr.fit`.
 
@@ -149,13 +158,16 @@ class FitResult:
         adequacy: Whether the model describes the data.
         starts: Where the starts led.
         profiles: Of each parameter, where intervals are profiles.
-        table: One row per datum, by column: "dataset", "line", "observable", "value", "sigma", "fit", "fit_lower",
-            "fit_upper", "residual" (in standard deviations), and the conditions; in SI units.
-        units: Unit of each column of the table and of each observable; "dB" stands for a datum compared as logarithm.
+        table: One row per datum, by column: "dataset", "line", "observable", "value", "sigma" (stated or estimated),
+            "fit", "fit_lower", "fit_upper", "residual" (in standard deviations), and the conditions, in SI units.
+            "value" to "fit_upper" are in the unit of the row's observable. NaN where there is none.
+        units: Unit of each condition and of each observable; of data that were compared as logarithms "dB" or "dBm".
         method: Of the intervals: "profile", "wald", "bootstrap" or "sandwich".
         level: Of the intervals.
-        settings: What was asked for: free, fixed, bounds, priors, ties, loss, optimiser.
-        provenance: Versions, hashes of data and model, seed, device, precision, time.
+        settings: What was asked for: free, fixed, "bounds" ({name: (lower, upper)} [SI]), priors, ties, loss,
+            optimiser; numbers, text, lists and dictionaries.
+        provenance: "data" ({source: SHA-256}), "model_fingerprint", "seed", "jaxrate_version" and others, "device",
+            "precision", "created".
     """
 
     status: FitStatus
@@ -176,5 +188,74 @@ class FitResult:
     _problem: Any = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Estimate:
-        """The estimate of a parameter by name."""
-        return next(e for e in self.estimates if e.name == name)
+        """The estimate of a parameter by name.
+
+        Raises:
+            ValueError: it was not free (the nearest one that was is proposed).
+        """
+        found = {e.name: e for e in self.estimates}
+        if name not in found:
+            raise ValueError(unknown("free parameter", name, list(found), "this fit"))
+        return found[name]
+
+    def __str__(self) -> str:
+        return self.report()
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.6g}" for name, value in self.values.items())
+        return f"<FitResult: {self.status}, {self.adequacy.points} data, {values}>"
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Best values [SI] by name."""
+        return {e.name: e.value for e in self.estimates}
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlations of the coordinates, shape (parameter, parameter); NaN where one is not determined."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            deviations = np.sqrt(np.diag(self.covariance))
+            found = self.covariance / deviations[:, None] / deviations
+        return np.where(np.eye(len(found), dtype=bool) & ~np.isnan(found), 1.0, np.clip(found, -1.0, 1.0))
+
+    def report(self) -> str:
+        """What was found, for people: status and adequacy before any number."""
+        return report(self)
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write `fit.json` and `residuals.csv` into a directory, which is made; each is whole or as it was before.
+
+        `FitResult.load` reads them back exactly, and `jr.read_table` reads the residuals.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        storage.save(self, directory)
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Self:
+        """A fit that was saved. It reports and plots as before; data and model themselves are not in it.
+
+        Raises:
+            FileNotFoundError: there is no fit in the directory.
+            ValueError: a file is cut off, was changed, is of something else or of a newer version.
+        """
+        return cls(**storage.load(directory, cls))
+
+    def plot(self, directory: str | os.PathLike[str] | None = None) -> dict[str, "Figure"]:
+        """The pictures of a fit, as far as they apply: "data", "profiles", "correlation" and "starts".
+
+        Args:
+            directory: Where to save them as PNG; it is made.
+
+        Returns:
+            matplotlib's figures by name.
+        """
+        from jaxrate.plot.fits import fit_figures  # matplotlib takes a while to load
+
+        figures = fit_figures(self)
+        if directory is not None:
+            Path(directory).mkdir(parents=True, exist_ok=True)
+            for name, figure in figures.items():
+                figure.savefig(Path(directory) / f"{name}.png", dpi=200)
+        return figures

@@ -21,11 +21,15 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 def provenance(model: Model) -> dict[str, Any]:
     """Versions, code, model and machine, as text and numbers that any file format can hold."""
+    return {**versions(), **_stated(model)}
+
+
+def versions() -> dict[str, Any]:
+    """Versions, code and machine."""
     device = jax.devices()[0]
     return {
         "jaxrate_version": getattr(sys.modules[PACKAGE.name], "__version__", "unknown"),
         **git_state(PACKAGE),
-        **_stated(model),
         "jax_version": jax.__version__,
         "numpy_version": np.__version__,
         "python_version": platform.python_version(),

@@ -1,24 +1,19 @@
 """`jr.sweep`: an experiment over a grid of parameters, as a labelled xarray.Dataset."""
 
 import math
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import xarray as xr
-from tqdm import tqdm
 
 from jaxrate.experiment import Experiment
 from jaxrate.solve.lanes import block_size, result_shapes, run, stream
 from jaxrate.sweep.dataset import Cells, Labels, status_attrs
 from jaxrate.sweep.grid import Grid, Variable, attributes, read_along, read_grid
+from jaxrate.sweep.progress import bar
 from jaxrate.sweep.provenance import provenance
 from jaxrate.sweep.reduce import Histogram, Reducer, Reduction, read_reductions
-
-Advance = Callable[[int], None]
 
 
 def sweep(
@@ -73,7 +68,7 @@ def sweep(
 def _stored(experiment: Experiment, grid: Grid, precision: str, progress: bool | None) -> xr.Dataset:
     dims = tuple(grid.sizes)
     batch = experiment.batch(grid.arrays(dims), precision)
-    with _bar(grid.size, progress) as advance:
+    with bar(grid.size, progress) as advance:
         results = run(experiment.program, experiment.base, batch, advance)
     labels = Labels(experiment, {name: r.shape[: r.ndim - len(dims)] for name, r in results.items()})
     data = {n: ((*labels.dims[n], *dims), results[n], labels.attrs(n)) for n in experiment.observables}
@@ -95,7 +90,7 @@ def _reduced(
     cores = {name: s.shape for name, s in result_shapes(kernel, base, batch).items()}
     sizes = math.prod(grid.shape(kept)), math.prod(grid.shape(along))
     reducer = Reducer(reductions, cores, *sizes, block_size(kernel))
-    with _bar(grid.size, progress) as advance:
+    with bar(grid.size, progress) as advance:
         stream(kernel, base, batch, reducer, advance)
     labels, data = Labels(experiment, cores), _counted(reducer, grid, kept)
     coordinates = {**grid.coordinates(kept), **labels.coordinates}
@@ -119,19 +114,3 @@ def _ranges(grid: Grid, along: tuple[str, ...]) -> str:
     """The axes that are gone from a reduced result, in words."""
     gone = [(name, axis.values) for name, axis in grid.axes.items() if axis.dim in along]
     return "; ".join(f"{n}: {v.size} values from {v.min():g} to {v.max():g} {grid.units[n]}" for n, v in gone)
-
-
-@contextmanager
-def _bar(total: int, wanted: bool | None) -> Iterator[Advance]:
-    """A progress bar that counts ensembles; by default on a terminal, once a second has passed."""
-    shown = sys.stderr is not None and sys.stderr.isatty() if wanted is None else wanted  # pythonw has no stderr
-    lock = threading.Lock()
-    with tqdm(
-        total=total, unit=" ensembles", unit_scale=True, disable=not shown, delay=0 if wanted else 1, dynamic_ncols=True
-    ) as bar:
-
-        def advance(lanes: int) -> None:
-            with lock:
-                bar.update(lanes)
-
-        yield advance

@@ -1,0 +1,92 @@
+"""What follows from fitted parameters: A21, cross-section and lifetime, with their errors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrate.experiment import Experiment
+from jaxrate.fit.result import Derived
+from jaxrate.fit.uncertainty import Solution
+from jaxrate.model.processes import Radiative
+from jaxrate.network.line import cross_sections
+from jaxrate.observe import Lifetime
+from jaxrate.observe.population import spontaneous_rate
+from jaxrate.solve.solution import Solution as Populations
+
+Reading = tuple[str, str, Callable[[Populations], Any]]
+"""Name, unit, and how it is read off parameters."""
+
+
+def derived(fit: Solution, experiments: Sequence[Experiment], level: float) -> tuple[Derived, ...]:
+    """What follows from the parameters, each once; what does not depend on a free one is left out."""
+    found: dict[str, Derived] = {}
+    for experiment in experiments:
+        for name, unit, read in _readings(experiment):
+            if name not in found:
+                value = _propagated(fit, experiment, read, level)
+                if value is not None:
+                    found[name] = Derived(name, unit, *value)
+    return tuple(found.values())
+
+
+def _readings(experiment: Experiment) -> list[Reading]:
+    lines = [p for p in experiment.model.processes if isinstance(p, Radiative)]
+    network = experiment.network
+    found: list[Reading] = []
+    for process in lines:
+        line = network.line(process.label)
+        found.append((f"A21 of {process.label}", "s^-1", lambda s, line=line: spontaneous_rate(s, line)))
+        if line.shape not in ("none", "spectrum"):
+            found.append((f"peak emission cross-section of {process.label}", "m^2", _peak(line)))
+    uppers = dict.fromkeys(network.line(p.label).upper for p in lines)
+    for level in (experiment.model.level_names[i] for i in uppers):
+        found.append((f"lifetime of {level}", "s", Lifetime(level).of))
+    return found
+
+
+def _peak(line: Any) -> Callable[[Populations], Any]:
+    def read(solution: Populations) -> Any:
+        values = tuple(solution.parameters[name] for name in line.names)
+        return cross_sections(line.form, line.constants, values, solution.parameters[f"{line.label}.frequency"])[0]
+
+    return read
+
+
+def _propagated(
+    fit: Solution, experiment: Experiment, read: Callable[[Populations], Any], level: float
+) -> tuple[float, float, float] | None:
+    r"""Value and interval by $\sigma^2 = g^T C g$ of its logarithm; None where no free parameter enters."""
+
+    def logarithm(u: Any) -> Any:
+        return jnp.log(jnp.reshape(read(_populations(fit, experiment, u)), ()))
+
+    with jax.enable_x64(True):
+        centre, slope = (np.asarray(x, np.float64) for x in jax.jit(jax.value_and_grad(logarithm))(jnp.asarray(fit.u)))
+    touched = slope != 0
+    if not touched.any() or not np.isfinite(centre):
+        return None
+    variance = slope[touched] @ fit.covariance[np.ix_(touched, touched)] @ slope[touched]
+    half = fit.quantile(level) * np.sqrt(variance) if np.isfinite(variance) else np.inf
+    return float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half))
+
+
+def _populations(fit: Solution, experiment: Experiment, u: Any) -> Populations:
+    """A solution whose populations nothing reads."""
+    network, task = experiment.network, fit.task
+    theta: Mapping[str, Any] = task.layout.free.values(jnp.asarray(task.base), u[:, None], _first_state(task))
+    varied = {name: jnp.reshape(x, (1,)) for name, x in theta.items() if name in network.order}
+    base = jnp.asarray(network.base)
+    for name, value in task.stated.fixed.items():
+        base = base.at[network.order[name]].set(value) if name in network.order else base
+    return Populations(
+        jnp.zeros((network.num_levels, 1)), jnp.zeros(1, jnp.int8), network.parameters(base, varied), network
+    )
+
+
+def _first_state(task: Any) -> dict[str, Any]:
+    """Conditions of the first state, for ties that read them."""
+    data = task.data[0]
+    return {name: jnp.asarray(x[:1]) for name, x in data.conditions.items()} | {" dataset": jnp.zeros(1)}

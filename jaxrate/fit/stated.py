@@ -1,0 +1,227 @@
+"""What was asked of a fit, checked: which parameters are free, where they begin, and what is known of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jaxrate.expr import Expr
+from jaxrate.fit.free import Free
+from jaxrate.fit.measured import PER_DB
+from jaxrate.fit.subject import Known
+from jaxrate.names import shown, unknown
+from jaxrate.units import to_frequency, to_si
+
+Tie = Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is said about parameters, by name; numbers are SI or text with units.
+
+    Args:
+        free: Names of the free parameters.
+        start: Where they begin; by default the model's value.
+        bounds: (lower, upper), None where there is none.
+        fixed: Values of others that differ from the model's.
+        tie: Functions, or expressions, of the other parameters.
+        prior: (mean, standard deviation) of a Gaussian; in dB it is one of the logarithm.
+        per: {"light.scale": "dataset"}: parameters that every data set has for itself.
+    """
+
+    free: Sequence[str]
+    start: Mapping[str, Any] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    tie: Mapping[str, Tie | Expr | str] = field(default_factory=dict)
+    prior: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    per: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One free number.
+
+    Attributes:
+        name: Of the parameter, with its data set in brackets where each has its own.
+        parameter: Of the parameter alone.
+        unit: SI unit.
+        logarithmic: Whether the coordinate is the logarithm.
+        start, lower, upper: Of the coordinate.
+        is_bounded: Whether both bounds were stated.
+    """
+
+    name: str
+    parameter: str
+    unit: str
+    logarithmic: bool
+    start: float
+    lower: float
+    upper: float
+
+    @property
+    def is_bounded(self) -> bool:
+        return bool(np.isfinite(self.lower) and np.isfinite(self.upper))
+
+    def natural(self, u: Any) -> Any:
+        """Parameter in SI units."""
+        return np.exp(u) if self.logarithmic else u
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The free parameters, ready for a fit.
+
+    Attributes:
+        coordinates: The free numbers.
+        free: Their static description.
+        numbers: Their numbers in the base of a fit.
+        fixed: Values that differ from the model's.
+    """
+
+    coordinates: tuple[Coordinate, ...]
+    free: Free
+    numbers: np.ndarray
+    fixed: Mapping[str, float]
+
+
+def stated(wishes: Wishes, known: Mapping[str, Known], conditions: set[str], datasets: Sequence[str]) -> Stated:
+    """Check what was asked.
+
+    Args:
+        wishes: What was asked.
+        known: Every parameter there is.
+        conditions: Those that the tables give.
+        datasets: Names of all data sets.
+
+    Raises:
+        ValueError: an unknown name (the nearest is proposed), one that is free and given as well, a start outside its
+            bounds, a logarithm of what is not positive, or a wrong unit.
+    """
+    _check_names(wishes, known, conditions)
+    fixed = {name: _si(name, known[name], value) for name, value in wishes.fixed.items()}
+    coordinates = [c for name in wishes.free for c in _coordinates(wishes, name, known[name], datasets)]
+    groups = tuple((n, tuple(i for i, c in enumerate(coordinates) if c.parameter == n)) for n in wishes.free)
+    ties = tuple((name, _rule(name, rule)) for name, rule in wishes.tie.items())
+    priors = [
+        (i, *_prior(c, known[c.parameter], wishes.prior[c.parameter]))
+        for i, c in enumerate(coordinates)
+        if c.parameter in wishes.prior
+    ]
+    constants = _constants(ties, wishes, known, fixed, conditions)
+    free = Free(
+        names=tuple(c.name for c in coordinates),
+        logarithmic=tuple(c.logarithmic for c in coordinates),
+        groups=groups,
+        constants=tuple(constants),
+        ties=ties,
+        priors=tuple((i, in_log) for i, _, _, in_log in priors),
+    )
+    lower, upper = [c.lower for c in coordinates], [c.upper for c in coordinates]
+    numbers = free.numbers(lower, upper, [*constants.values()], [p[1] for p in priors], [p[2] for p in priors])
+    return Stated(tuple(coordinates), free, numbers, fixed)
+
+
+def _check_names(wishes: Wishes, known: Mapping[str, Known], conditions: set[str]) -> None:
+    if not wishes.free:
+        raise ValueError("`free` must name the parameters to fit, for example free=['laser.B', 'density'].")
+    if isinstance(wishes.free, str) or len(set(wishes.free)) != len(wishes.free):
+        raise ValueError(f"`free` must be a list of different names, but {shown(wishes.free)} was given.")
+    asked = {"start": wishes.start, "bounds": wishes.bounds, "prior": wishes.prior, "per": wishes.per}
+    for name in [*wishes.free, *wishes.fixed, *wishes.tie, *(n for given in asked.values() for n in given)]:
+        if name not in known:
+            raise ValueError(unknown("parameter", name, known, "this fit"))
+    for what, given in asked.items():
+        for name in given:
+            if name not in wishes.free:
+                raise ValueError(
+                    f"`{what}` names `{name}`, which is not free: add it to `free`, or give it in `fixed`."
+                )
+    for name in wishes.free:
+        others = {
+            "fixed": name in wishes.fixed,
+            "tied": name in wishes.tie,
+            "a column of the table": name in conditions,
+        }
+        for what in (what for what, it_is in others.items() if it_is):
+            raise ValueError(
+                f"`{name}` cannot be free, because it is {what} too; a column is corrected by `{name}.scale`."
+            )
+    for name, per in wishes.per.items():
+        if per != "dataset":
+            raise ValueError(f"`per` of `{name}` must be 'dataset', but {shown(per)} was given.")
+
+
+def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str]) -> list[Coordinate]:
+    given = wishes.start.get(name, known.value)
+    if given is None:
+        raise ValueError(f"`{name}` needs a start: start={{'{name}': ...}}.")
+    start = _si(name, known, given)
+    ends = wishes.bounds.get(name, (None, None))
+    if not isinstance(ends, tuple | list) or len(ends) != 2:
+        raise ValueError(
+            f"The bounds of `{name}` must be (lower, upper), None where there is none, but {shown(ends)} was given."
+        )
+    lower, upper = (None if end is None else _si(name, known, end) for end in ends)
+    logarithmic = known.domain != "finite" or (lower is not None and lower >= 0)
+    lower = (0.0 if logarithmic else -np.inf) if lower is None else lower
+    upper = np.inf if upper is None else upper
+    if logarithmic and not start > 0:
+        raise ValueError(
+            f"`{name}` is fitted as its logarithm, so its start must be positive, but {start:g} was given: give start={{'{name}': ...}}."
+        )
+    if not lower <= start <= upper or not lower < upper:
+        raise ValueError(
+            f"The start of `{name}`, {start:g} {known.unit}, must lie in its bounds, {lower:g} to {upper:g} {known.unit}."
+        )
+    with np.errstate(divide="ignore"):
+        own = tuple(float(np.log(x)) if logarithmic else x for x in (start, lower, upper))
+    names = [f"{name}[{dataset}]" for dataset in datasets] if name in wishes.per else [name]
+    return [Coordinate(each, name, known.unit, logarithmic, *own) for each in names]
+
+
+def _si(name: str, known: Known, value: Any) -> float:
+    """SI value of something said about a parameter."""
+    if not known.unit:
+        return float(to_si(value, "1", name))
+    if name.endswith(".frequency"):
+        return float(to_frequency(value, name))
+    return float(to_si(value, known.unit, name))
+
+
+def _prior(coordinate: Coordinate, known: Known, given: Any) -> tuple[float, float, bool]:
+    """Mean, standard deviation, and whether they are of the logarithm."""
+    name = coordinate.parameter
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError(f"The prior of `{name}` must be (mean, standard deviation), but {shown(given)} was given.")
+    if all(isinstance(x, str) and x.endswith("dB") for x in given) and coordinate.logarithmic:
+        mean, deviation = (PER_DB * float(x.removesuffix("dB")) for x in given)
+        in_log = True
+    else:
+        mean, deviation, in_log = *(_si(name, known, x) for x in given), False
+    if not deviation > 0:
+        raise ValueError(
+            f"The standard deviation of the prior of `{name}` must be positive, but {shown(given[1])} was given."
+        )
+    return mean, deviation, in_log
+
+
+def _rule(name: str, rule: Any) -> Tie:
+    rule = Expr(rule) if isinstance(rule, str) else rule
+    if not callable(rule):
+        raise ValueError(
+            f"The tie of `{name}` must be a function of a dict of parameters, or jr.expr(...), but {shown(rule)} was given."
+        )
+    return rule
+
+
+def _constants(
+    ties: tuple, wishes: Wishes, known: Mapping[str, Known], fixed: Mapping[str, float], conditions: set[str]
+) -> dict[str, float]:
+    """Parameters that keep their value and that ties, functions and corrections need."""
+    varied = {*wishes.free, *wishes.tie, *conditions}
+    values = {name: fixed.get(name, k.value) for name, k in known.items() if name not in varied}
+    if not ties:  # an experiment knows the values of its own parameters
+        values = {name: value for name, value in values.items() if name in fixed or not known[name].unit}
+    return {name: float(value) for name, value in values.items() if value is not None}

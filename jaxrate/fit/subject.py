@@ -1,0 +1,204 @@
+"""What is fitted: an experiment, or a pure function, seen alike: its parameters, and what it predicts."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxrate.experiment import Experiment
+from jaxrate.names import shown
+from jaxrate.observe import describe
+from jaxrate.solve.lanes import Way
+from jaxrate.solve.program import Program
+
+
+@dataclass(frozen=True)
+class Known:
+    """A parameter as its model knows it.
+
+    Attributes:
+        unit: SI unit; empty for that of a function.
+        value: SI value; None for that of a function, which has none.
+        domain: "positive", "nonnegative" or "finite".
+    """
+
+    unit: str
+    value: float | None
+    domain: str
+
+
+class Source(Protocol):
+    """Predictions in a block of states and fits. Equal sources share compiled programs."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is predicted."""
+        ...
+
+    @property
+    def lane_bytes(self) -> int:
+        """Memory of one state of one fit."""
+        ...
+
+    def predict(self, base: Array, values: Mapping[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
+        """Each prediction, shape (place, state, lane) from values that broadcast to (state, lane); NaN where none is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Predictions of an experiment.
+
+    Args:
+        program: What solves it and reads its observables.
+        varied: Parameters that differ from fit to fit or from state to state; the others are in its base.
+    """
+
+    program: Program
+    varied: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.program.observables)
+
+    @property
+    def lane_bytes(self) -> int:
+        return self.program.lane_bytes
+
+    def predict(self, base: Array, values: Mapping[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
+        lanes = shape[0] * shape[1]
+        flat = {name: jnp.broadcast_to(values[name], shape).reshape(-1) for name in self.varied if name in values}
+        results = self.program(base, flat, Way(lanes, np.dtype(np.float64)))
+        return {name: results[name].reshape(-1, *shape) for name in self.names}
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Predictions of a pure function.
+
+    Args:
+        function: From {parameter: array} to {name: array}, element by element.
+        names: Those of its results that were measured.
+    """
+
+    function: Callable[[dict[str, Any]], Mapping[str, Any]]
+    names: tuple[str, ...]
+    lane_bytes: int = 64
+
+    def predict(self, base: Array, values: Mapping[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
+        found = self.function(dict(values))
+        return {name: jnp.broadcast_to(jnp.asarray(found[name]), (1, *shape)) for name in self.names}
+
+
+class Subject(Protocol):
+    """One thing that is fitted, to one table."""
+
+    @property
+    def parameters(self) -> Mapping[str, Known]:
+        """Parameters by name."""
+        ...
+
+    @property
+    def observables(self) -> Mapping[str, str]:
+        """SI unit of everything that can be predicted; empty where it has none."""
+        ...
+
+    def axes(self, name: str) -> tuple[tuple[str, np.ndarray, str], ...]:
+        """(name, values, unit) of each axis of a prediction of one state."""
+        ...
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a prediction of one state."""
+        ...
+
+    def source(self, measured: tuple[str, ...], varied: Collection[str]) -> Source:
+        """What predicts what was measured, given what varies."""
+        ...
+
+    def base(self, fixed: Mapping[str, float]) -> np.ndarray:
+        """Values that all fits and states share."""
+        ...
+
+
+@dataclass(frozen=True)
+class OfExperiment:
+    """An `Experiment` as something to fit."""
+
+    experiment: Experiment
+
+    def __post_init__(self) -> None:
+        if self.experiment.solver.begin(self.experiment.network) is not None:
+            raise ValueError("A fit needs one start for all states: give jr.Evolve a `start` without a batch.")
+
+    @property
+    def parameters(self) -> Mapping[str, Known]:
+        listed = self.experiment.model.parameter_list
+        return {p.name: Known(p.unit, p.value, p.domain) for p in listed if isinstance(p.value, float)}
+
+    @property
+    def observables(self) -> Mapping[str, str]:
+        return {name: describe(name, o)[1] for name, o in self.experiment.observables.items()}
+
+    def axes(self, name: str) -> tuple[tuple[str, np.ndarray, str], ...]:
+        return tuple((axis, np.asarray(values), unit) for axis, values, unit in self.experiment.axes(name))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.experiment.shapes({})[name]
+
+    def source(self, measured: tuple[str, ...], varied: Collection[str]) -> Solved:
+        whole = self.experiment.program
+        wanted = tuple((name, o) for name, o in whole.observables if name in measured)
+        here = tuple(name for name in self.experiment.network.names if name in varied)
+        self.experiment.solver.check_names(self.experiment.network, here)
+        return Solved(Program(whole.network, whole.solver, wanted), here)
+
+    def base(self, fixed: Mapping[str, float]) -> np.ndarray:
+        base = np.array(self.experiment.base, np.float64)
+        for name, value in fixed.items():
+            if name in self.experiment.network.order:
+                base[self.experiment.network.order[name]] = value
+        return base
+
+
+@dataclass(frozen=True)
+class OfFunction:
+    """A pure function as something to fit.
+
+    Args:
+        function: From {parameter: array} to {name: array}.
+        given: Names of its parameters and conditions.
+    """
+
+    function: Callable[[dict[str, Any]], Mapping[str, Any]]
+    given: tuple[str, ...]
+    parameters: Mapping[str, Known] = field(default_factory=dict)
+
+    @property
+    def observables(self) -> Mapping[str, str]:
+        number = jax.ShapeDtypeStruct((), jnp.float32)
+        try:
+            found = jax.eval_shape(self.function, {name: number for name in self.given})
+        except KeyError as missing:
+            raise ValueError(
+                f"The function needs {missing}, which is neither a free or fixed parameter nor a column of the table: "
+                f"give it a `start`, a value in `fixed` or a column."
+            ) from None
+        if not isinstance(found, Mapping):
+            raise ValueError(f"A function that is fitted must return {{name: array}}, but returned {shown(found)}.")
+        return dict.fromkeys(found, "")
+
+    def axes(self, name: str) -> tuple[tuple[str, np.ndarray, str], ...]:
+        return ()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return ()
+
+    def source(self, measured: tuple[str, ...], varied: Collection[str]) -> Computed:
+        return Computed(self.function, measured)
+
+    def base(self, fixed: Mapping[str, float]) -> np.ndarray:
+        return np.empty(0)

@@ -1,0 +1,231 @@
+"""A fit that is ready to run: data laid out state by state, and the kernels that run it for many starts at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from jaxrate.fit.free import DATASET
+from jaxrate.fit.journal import Journal
+from jaxrate.fit.likelihood import Likelihood, efficiency, gaussian, poisson
+from jaxrate.fit.measured import Measured
+from jaxrate.fit.problem import (
+    CHUNK_BYTES,
+    FEWEST,
+    HELD,
+    WEIGHT,
+    Layout,
+    LeastSquares,
+    Moments,
+    Part,
+    Predictions,
+    Y,
+    run_fits,
+)
+from jaxrate.fit.stated import Stated
+from jaxrate.fit.subject import Subject
+
+MAX_TURNS = 10_000
+"""Evaluations of one fit at most: some valleys are narrow and bent."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A fit that is ready to run.
+
+    Attributes:
+        layout: Its static description.
+        base: Its numbers.
+        stated: Its free parameters.
+        data: What was measured, table by table.
+        places: Where each datum is among all places of the layout, shape (datum,).
+        is_noise_stated: Whether standard deviations were stated.
+        loss: How residuals count.
+        journal: Where finished fits are kept.
+    """
+
+    layout: Layout
+    base: np.ndarray
+    stated: Stated
+    data: tuple[Measured, ...]
+    places: np.ndarray
+    is_noise_stated: bool
+    loss: Likelihood
+    journal: Journal
+
+    @cached_property
+    def value(self) -> np.ndarray:
+        """Data, shape (datum,)."""
+        return np.concatenate([m.value for m in self.data])
+
+    @cached_property
+    def sigma(self) -> np.ndarray:
+        """Their standard deviations; 1 where none was stated."""
+        stated = np.concatenate([m.sigma for m in self.data])
+        return np.where(np.isnan(stated), 1.0, stated)
+
+    @property
+    def num(self) -> int:
+        """Number of free coordinates."""
+        return self.layout.free.num
+
+    @property
+    def start(self) -> np.ndarray:
+        """Where a single fit begins, shape (coordinate,)."""
+        return np.array([c.start for c in self.stated.coordinates])
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the coordinates."""
+        return self.layout.free.bounds(self.base)
+
+    def fits(
+        self, u: np.ndarray, *, y: Any = None, weight: Any = None, held: Any = None, max_turns: int = MAX_TURNS
+    ) -> dict[str, np.ndarray]:
+        """Fit from every start.
+
+        Args:
+            u: Starts, shape (coordinate, fit) or (coordinate, 1).
+            y: Data of each fit, shape (datum, fit); by default those measured.
+            weight: Weights of the data in each fit, shape (datum, fit).
+            held: Which coordinates keep their value, shape (coordinate, fit).
+            max_turns: Evaluations at most.
+
+        Returns:
+            "u" (coordinate, fit), "square", "turns" and "status" (0 where converged), shapes (fit,).
+        """
+        own = {} if y is None else {Y: self.spread(y)}
+        own |= {} if weight is None else {WEIGHT: self.spread(weight)}
+        own |= {} if held is None else {HELD: np.asarray(held, np.float64)}
+        return self.journal.fits(LeastSquares(self.layout, max_turns), self.base, u, own)
+
+    def moments(self, u: np.ndarray) -> dict[str, np.ndarray]:
+        """ "R", "c" and "square" of the fit at given coordinates, shape (coordinate, fit)."""
+        return run_fits(Moments(self.layout), self.base, u, {})
+
+    def predictions(self, u: np.ndarray) -> np.ndarray:
+        """What the data should be, shape (datum, fit)."""
+        return run_fits(Predictions(self.layout), self.base, u, {})["prediction"][self.places]
+
+    def slopes(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions at one set of coordinates, shape (datum,), and derivatives, (coordinate, datum)."""
+        found = run_fits(Predictions(self.layout, slopes=True), self.base, u[:, None], {})
+        return found["prediction"][self.places, 0], found["slopes"][:, self.places, 0]
+
+    def jacobian(self, u: np.ndarray) -> np.ndarray:
+        """Derivatives of the weighted residuals, of data and of priors, shape (datum, coordinate)."""
+        prediction, slopes = self.slopes(u)
+        information, _ = efficiency(self.loss, prediction, self.value, 1 / self.sigma)
+        return np.concatenate([(slopes * np.sqrt(information)).T, self.layout.free.prior_slopes(self.base, u)])
+
+    def scale(self, u: np.ndarray, square: float, dof: int) -> float:
+        """Standard deviation of the noise over that stated: 1, or estimated, or what outliers make of it."""
+        if not self.is_noise_stated:
+            return float(np.sqrt(square / dof)) if dof > 0 else np.nan
+        return efficiency(self.loss, self.slopes(u)[0], self.value, 1 / self.sigma)[1]
+
+    def spread(self, values: Any) -> np.ndarray:
+        """Numbers of the data, shape (datum, fit), at their places, (place, fit)."""
+        values = np.asarray(values, np.float64)
+        found = np.zeros((self.layout.size, *values.shape[1:]))
+        found[self.places] = values
+        return found
+
+    def with_journal(self, journal: Journal) -> "Task":
+        """The same fit, kept elsewhere."""
+        return replace(self, journal=journal)
+
+
+def task(
+    subjects: Sequence[Subject], data: Sequence[Measured], datasets: Sequence[str], what: Stated, loss: Likelihood
+) -> Task:
+    """Lay a fit out.
+
+    Raises:
+        ValueError: some data have a standard deviation and others none, or there are fewer data than parameters.
+    """
+    is_noise_stated = _is_noise_stated(data, loss)
+    parts, numbers, places, first = [], [], [], 0
+    for subject, its in zip(subjects, data, strict=True):
+        part, own, where = _part(subject, its, datasets, what)
+        parts.append(part)
+        numbers.append(own)
+        places.append(first + where)
+        first += part.size
+    found = Task(
+        layout=Layout(what.free, tuple(parts)),
+        base=np.concatenate([what.numbers, *numbers]),
+        stated=what,
+        data=tuple(data),
+        places=np.concatenate(places),
+        is_noise_stated=is_noise_stated,
+        loss=loss,
+        journal=Journal(),
+    )
+    _check_number(found)
+    return found
+
+
+def _is_noise_stated(data: Sequence[Measured], loss: Likelihood) -> bool:
+    if loss == poisson:
+        return True
+    missing = np.concatenate([np.isnan(m.sigma) for m in data])
+    names = sorted({name for m in data for name in m.names})
+    if missing.all():
+        if len(names) > 1:
+            raise ValueError(
+                f"Nothing tells how {', '.join(f'`{n}`' for n in names)} compare: give each a standard deviation, "
+                f"a column `{names[0]}.sigma` for example."
+            )
+        if loss != gaussian:
+            raise ValueError(f"The loss {loss} needs standard deviations: give the table a column `{names[0]}.sigma`.")
+        return False
+    if missing.any():
+        raise ValueError(
+            f"{np.count_nonzero(missing)} of {missing.size} data have no standard deviation: state all, or none."
+        )
+    return True
+
+
+def _check_number(task: Task) -> None:
+    numbers = task.value.size + len(task.layout.free.priors)
+    if numbers < task.num:
+        raise ValueError(f"{numbers} data cannot determine {task.num} free parameters: fix some, or measure more.")
+
+
+def _part(
+    subject: Subject, data: Measured, datasets: Sequence[str], what: Stated
+) -> tuple[Part, np.ndarray, np.ndarray]:
+    """Layout of one table, its numbers, and the place of each datum."""
+    varied = {*(c.parameter for c in what.coordinates), *(name for name, _ in what.free.ties), *data.conditions}
+    source = subject.source(data.names, varied)
+    row, width = _rows(data.state, data.num_states)
+    chunk = _chunk(data.num_states, width, what.free.num, source.lane_bytes)
+    states = -(-data.num_states // chunk) * chunk
+    conditions = {**data.conditions, DATASET: np.array([datasets.index(d) for d in data.dataset], float)}
+    table = np.pad(np.stack([*conditions.values()]), ((0, 0), (0, states - data.num_states)), mode="edge")
+    place, y, weight = (np.zeros((width, states)) for _ in range(3))
+    place[row, data.state], y[row, data.state] = data.place, data.value
+    weight[row, data.state] = 1 / np.where(np.isnan(data.sigma), 1.0, data.sigma)
+    regular = width == data.num_places and bool(np.all(np.arange(width) == place[:, : data.num_states].T))
+    base = subject.base(what.fixed)
+    part = Part(source, tuple(conditions), data.levels, base.size, states, width, chunk, regular)
+    return part, part.joined(base, table, place, y, weight), row * states + data.state
+
+
+def _rows(state: np.ndarray, num_states: int) -> tuple[np.ndarray, int]:
+    """Number of each datum within its state, and the largest number of data of a state."""
+    order = np.argsort(state, kind="stable")
+    counts = np.bincount(state, minlength=num_states)
+    row = np.empty(state.size, int)
+    row[order] = np.arange(state.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    return row, int(counts.max())
+
+
+def _chunk(states: int, width: int, num: int, lane_bytes: int) -> int:
+    """States that are predicted at once, so that a block of fits stays in the caches."""
+    most = CHUNK_BYTES // (8 * (num + 2) * FEWEST * width), CHUNK_BYTES // (FEWEST * lane_bytes)
+    pieces = -(-states // max(1, min(most)))
+    return -(-states // pieces)
