@@ -2,6 +2,11 @@
 
 from jaxrate.experiment import Experiment as Experiment
 from jaxrate.expr import expr as expr
+from jaxrate.fit.coverage import coverage as coverage
+from jaxrate.fit.result import FitResult as FitResult
+from jaxrate.fit.run import fit as fit
+from jaxrate.fit.run import profile as profile
+from jaxrate.fit.sources import read_table as read_table
 from jaxrate.model.fields import Beam as Beam
 from jaxrate.model.fields import Blackbody as Blackbody
 from jaxrate.model.fields import Cavity as Cavity

@@ -29,9 +29,9 @@ LEVELS = {
     "experiment": 6,
     "sweep": 7,
     "plot": 7,
-    "fit": 7,
-    "cli": 8,
-    "__init__": 9,
+    "fit": 8,
+    "cli": 9,
+    "__init__": 10,
 }
 """A file imports only from lower levels; the files of one package, and those of level 0, may import each other."""
 

@@ -195,10 +195,7 @@ def _walked(goal: Objective, search: Search, box: Box, max_turns: int) -> Walk:
     """A round of L-BFGS."""
     best = search.best
     R, c = _free(best, box, search.blocked)
-    num, lanes = c.shape
-    units = jnp.broadcast_to(jnp.eye(num)[:, :, None], (num, num, lanes))
-    T = jax.vmap(lambda unit: substituted(R, unit), out_axes=1)(units)
-    v = jnp.zeros_like(c)
+    (num, lanes), T, v = c.shape, inverse(R), jnp.zeros_like(c)
     fresh = jax.vmap(_LBFGS.init, in_axes=-1, out_axes=-1)(v)
     direction, memory = _directed(fresh, v, c)
     start = Walk(
@@ -271,6 +268,12 @@ def _directed(memory: Any, v: Array, gradient: Array) -> tuple[Array, Any]:
 def _chosen(which: Array, new: Any, old: Any) -> Any:
     """One or the other, lane by lane."""
     return jax.tree.map(lambda a, b: jnp.where(which, a, b), new, old)
+
+
+def inverse(R: Array) -> Array:
+    """Inverse of triangular factors, shape (column, row, lane) as theirs; 0 where a parameter has no effect."""
+    units = jnp.broadcast_to(jnp.eye(len(R))[:, :, None], R.shape)
+    return jax.vmap(lambda unit: substituted(R, unit), out_axes=1)(units)
 
 
 def _squares(R: Array) -> Array:

@@ -60,7 +60,7 @@ class Search(NamedTuple):
 
 
 def levenberg(
-    evaluate: Evaluate, u: Array, lower: Array, upper: Array, held: Array, data: Array, max_turns: int
+    evaluate: Evaluate, u: Array, lower: Array, upper: Array, held: Array, data: Array, max_turns: Array
 ) -> tuple[Moment, Array, Array]:
     r"""Least squares from given starts: $(J^TJ + \lambda D^2)\,s = -J^Tr$, solved by its triangular factor.
 
@@ -74,7 +74,7 @@ def levenberg(
         lower, upper: Bounds, shape (parameter, 1); a step ends at them.
         held: Which parameters keep their value, shape (parameter, lane).
         data: Length of the weighted data, shape (lane,), which rounding is measured by.
-        max_turns: Evaluations at most.
+        max_turns: Evaluations at most, shape (lane,).
 
     Returns:
         Where each lane ended, whether it has converged and after how many evaluations, shapes (lane,). A lane that

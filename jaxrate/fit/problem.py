@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -23,8 +24,9 @@ CHUNK_BYTES = 2**22
 FEWEST = 64
 """Fits in a block."""
 
-U, Y, WEIGHT, HELD = " u", " y", " weight", " held"
-"""What may differ from fit to fit: parameters, data, weights of the data, and which parameters keep their value."""
+U, Y, WEIGHT, HELD, TURNS = " u", " y", " weight", " held", " turns"
+"""What may differ from fit to fit: parameters, data, weights of the data, which parameters keep their value, and how
+often it may be evaluated."""
 
 
 @dataclass(frozen=True)
@@ -200,39 +202,14 @@ def _with_rows(found: tuple[Array, Array, Array] | None, residuals: Array, slope
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Kernel: the fit at given parameters, without a search.
-
-    Args:
-        layout: The fit.
-    """
-
-    layout: Layout
-    blocks_per_call = 1
-
-    @property
-    def lane_bytes(self) -> int:
-        return self.layout.lane_bytes
-
-    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
-        return False
-
-    def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
-        found = moment(self.layout, base, block, block[U])
-        return {"R": found.R, "c": found.c, "square": found.square, "status": jnp.zeros(way.lanes, jnp.int8)}
-
-
-@dataclass(frozen=True)
 class LeastSquares:
     """Kernel: a fit by Levenberg-Marquardt from a start.
 
     Args:
         layout: The fit.
-        max_turns: Evaluations at most.
     """
 
     layout: Layout
-    max_turns: int
     blocks_per_call = 1
 
     @property
@@ -245,17 +222,17 @@ class LeastSquares:
     def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
         layout, (own, numbers) = self.layout, self.layout.split(base)
         lower, upper = layout.free.bounds(own)
-        held = block[HELD] > 0 if HELD in block else jnp.zeros((layout.free.num, way.lanes), bool)
         end, converged, turns = levenberg(
             lambda u: moment(layout, base, block, u),
             block[U],
             lower[:, None],
             upper[:, None],
-            held,
+            block[HELD] > 0,
             _length(layout, numbers, block, way.lanes),
-            self.max_turns,
+            block[TURNS][0],
         )
-        return {"u": end.u, "square": end.square, "turns": turns, "status": jnp.where(converged, 0, 1).astype(jnp.int8)}
+        status = jnp.where(converged, 0, 1).astype(jnp.int8)
+        return {"u": end.u, "square": end.square, "R": end.R, "turns": turns, "status": status}
 
 
 def _length(layout: Layout, numbers: list[Array], block: Mapping[str, Array], lanes: int) -> Array:
@@ -277,50 +254,39 @@ def run_fits(
     return run(kernel, base, read_batch(arrays, {name: 1 for name in arrays}), progress)
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Kernel: what every place for a datum should show, and its derivatives by the coordinates.
+def predictions(layout: Layout, base: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What every place for a datum should show at some coordinates, shape (place,), and its derivatives by them.
 
-    Args:
-        layout: The fit.
-        slopes: Whether derivatives are wanted.
+    Returns:
+        Predictions, shape (place,), and derivatives, shape (coordinate, place).
     """
+    with jax.enable_x64(True):
+        found, slopes = _predictions(layout)(jnp.asarray(base), jnp.asarray(u))
+        return np.asarray(found), np.asarray(slopes)
 
-    layout: Layout
-    slopes: bool = False
-    blocks_per_call = 1
 
-    @property
-    def lane_bytes(self) -> int:
-        return 8 * self.layout.size * (self.layout.free.num + 1 if self.slopes else 2)
+@lru_cache(maxsize=64)
+def _predictions(layout: Layout) -> Callable[[Array, Array], tuple[Array, Array]]:
+    def every(base: Array, u: Array) -> Array:
+        own, numbers = layout.split(base)
+        parts = zip(layout.parts, numbers, strict=True)
+        return jnp.concatenate([_places(layout.free, own, part, its, u) for part, its in parts])
 
-    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
-        return False
+    def both(base: Array, u: Array) -> tuple[Array, Array]:
+        found, slopes = _linear(lambda u: every(base, u), u[:, None])
+        return found[:, 0], slopes[..., 0]
 
-    def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
-        def every(u: Array) -> Array:
-            return jnp.concatenate(
-                [self._part(own, part, its, u) for part, its in zip(self.layout.parts, numbers, strict=True)]
-            )
+    return jax.jit(both)
 
-        own, numbers = self.layout.split(base)
-        status = jnp.zeros(way.lanes, jnp.int8)
-        if not self.slopes:
-            return {"prediction": every(block[U]), "status": status}
-        prediction, slopes = _linear(every, block[U])
-        return {"prediction": prediction, "slopes": slopes, "status": status}
 
-    def _part(self, own: Array, part: Part, numbers: Array, u: Array) -> Array:
-        """Predictions of a part in the order of its places, shape (place, lane)."""
-        base, conditions, places, _, _ = part.split(numbers)
+def _places(free: Free, own: Array, part: Part, numbers: Array, u: Array) -> Array:
+    """Predictions of a part in the order of its places, shape (place, lane)."""
+    base, conditions, places, _, _ = part.split(numbers)
 
-        def one(piece: dict[str, Array]) -> Array:
-            theta = self.layout.free.values(own, u, dict(zip(part.conditions, piece["conditions"], strict=True)))
-            return part.predictions(base, theta, piece["conditions"], piece["places"])
+    def one(piece: tuple[Array, Array]) -> Array:
+        theta = free.values(own, u, dict(zip(part.conditions, piece[0], strict=True)))
+        return part.predictions(base, theta, *piece)
 
-        cut = {
-            "conditions": _cut(conditions, part.states // part.chunk),
-            "places": _cut(places, part.states // part.chunk),
-        }
-        found = lax.map(one, cut)
-        return jnp.moveaxis(found, 0, 1).reshape(part.size, -1)
+    pieces = part.states // part.chunk
+    found = lax.map(one, (_cut(conditions, pieces), _cut(places, pieces)))
+    return jnp.moveaxis(found, 0, 1).reshape(part.size, -1)

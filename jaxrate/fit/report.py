@@ -3,12 +3,14 @@
 import math
 import textwrap
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxrate.fit.rounding import Rounding, rounding
 from jaxrate.unit_text import pretty
+from jaxrate.units import to_frequency, to_si
 
 if TYPE_CHECKING:
     from jaxrate.fit.result import Derived, Estimate, FitResult, Minimum
@@ -134,13 +136,18 @@ def _limit(label: str, name: str) -> str:
 def _at_bound(e: "Estimate", bounds: Mapping[str, Any]) -> list[str]:
     """Which bound a parameter has reached; one that each data set has for itself has the bounds of all of them."""
     stated = bounds.get(e.name) or bounds.get(e.name.partition("[")[0]) or ()
-    reached = [math.isclose(e.value, b, rel_tol=AT_BOUND) for b in stated]
-    unit = e.unit or "1"
-    return [
-        f"at its {side} bound {pretty(b, unit)}"
-        for side, b, is_there in zip(("lower", "upper"), stated, reached, strict=False)
-        if is_there
-    ]
+    known = [(side, _bound(b, e)) for side, b in zip(("lower", "upper"), stated, strict=False)]
+    reached = [(side, b) for side, b in known if math.isclose(e.value, b, rel_tol=AT_BOUND)]
+    return [f"at its {side} bound {pretty(b, e.unit or '1')}" for side, b in reached]
+
+
+def _bound(stated: Any, e: "Estimate") -> float:
+    """A bound in SI units, NaN where there is none."""
+    if not isinstance(stated, str):
+        return math.nan if stated is None else float(stated)
+    with suppress(ValueError):  # a width in wavelength, which needs its line: what is told here is not worth that
+        return float(to_frequency(stated, e.name) if e.unit == "Hz" else to_si(stated, e.unit or "1", e.name))
+    return math.nan
 
 
 def _derived(fit: "FitResult") -> list[str]:

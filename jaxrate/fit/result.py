@@ -161,11 +161,12 @@ class FitResult:
         table: One row per datum, by column: "dataset", "line", "observable", "value", "sigma" (stated or estimated),
             "fit", "fit_lower", "fit_upper", "residual" (in standard deviations), and the conditions, in SI units.
             "value" to "fit_upper" are in the unit of the row's observable. NaN where there is none.
-        units: Unit of each condition and of each observable; of data that were compared as logarithms "dB" or "dBm".
+        units: Unit of each condition and of each observable; of data that were compared as logarithms "dB" or "dBm";
+            empty or None where it is not known.
         method: Of the intervals: "profile", "wald", "bootstrap" or "sandwich".
         level: Of the intervals.
-        settings: What was asked for: free, fixed, "bounds" ({name: (lower, upper)} [SI]), priors, ties, loss,
-            optimiser; numbers, text, lists and dictionaries.
+        settings: What was asked for: free, fixed, "bounds" ({name: [lower, upper]}, as stated), priors,
+            ties, loss, optimiser; numbers, text, lists and dictionaries.
         provenance: "data" ({source: SHA-256}), "model_fingerprint", "seed", "jaxrate_version" and others, "device",
             "precision", "created".
     """

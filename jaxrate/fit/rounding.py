@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from jaxrate.unit_text import pretty
 
@@ -32,8 +33,10 @@ class Rounding:
 
     def text(self, x: float) -> str:
         """A number, without its unit."""
-        rounded = round(x, -self.last) + 0.0  # no -0
-        return f"{rounded / 10.0**self.power:.{max(self.power - self.last, 0)}f}{self.suffix}"
+        if not math.isfinite(x):
+            return str(x)
+        rounded = Decimal(repr(round(x, -self.last) + 0.0))  # no -0
+        return f"{rounded.scaleb(-self.power):.{max(self.power - self.last, 0)}f}{self.suffix}"
 
     def plain(self, x: float) -> str:
         """A number in the same unit, to six digits of its own."""
@@ -44,7 +47,7 @@ def rounding(value: float, errors: Iterable[float], unit: str) -> Rounding:
     """How to print a value, to two digits of the smallest of its errors.
 
     Args:
-        value: The value [SI], finite.
+        value: The value [SI].
         errors: Distances to the ends of its interval [SI]; infinite ones and those of rounding do not count.
         unit: SI unit; "1" or empty for a pure number.
     """
@@ -67,4 +70,4 @@ def _written(first: int, last: int, unit: str) -> Rounding:
 
 def _power(x: float) -> int:
     """Power of ten of the first digit."""
-    return int(f"{x:.15e}".split("e")[1]) if x else 0
+    return int(f"{x:.15e}".split("e")[1]) if x and math.isfinite(x) else 0

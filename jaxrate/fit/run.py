@@ -1,6 +1,6 @@
 """`jr.fit`: free parameters from measured numbers, with intervals that are true."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,11 @@ from jaxrate.fit.measured import PER_DB, Measured, Noise, measured
 from jaxrate.fit.optimize import Found, minima, search, starts
 from jaxrate.fit.result import Derived, Estimate, FitResult, FitStatus, Minimum, Profile, Starts
 from jaxrate.fit.sources import tabulated
-from jaxrate.fit.stated import Wishes, stated
+from jaxrate.fit.stated import Stated, Wishes, stated
 from jaxrate.fit.subject import Known, OfExperiment, OfFunction, Subject
 from jaxrate.fit.table import Table
 from jaxrate.fit.task import Task, task
-from jaxrate.fit.uncertainty import METHODS, Intervals, Solution, bootstrap, profile, sandwich, wald
+from jaxrate.fit.uncertainty import METHODS, Intervals, Solution, bootstrap, profiles, sandwich, wald
 from jaxrate.names import unknown
 from jaxrate.sweep.progress import bar
 from jaxrate.sweep.provenance import provenance, versions
@@ -51,7 +51,7 @@ def fit(
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
 ) -> FitResult:
-    """Fit free parameters to what was measured.
+    r"""Fit free parameters to what was measured.
 
     Positive parameters are fitted as their logarithm, from `num_starts` starts at once. Of every parameter the result
     tells what the data determine: an interval, or the product of parameters that alone is determined.
@@ -70,7 +70,7 @@ def fit(
         tie: {name: function of a dict of the others, or an expression}: parameters that follow from others.
         prior: (mean, standard deviation) of a Gaussian, in the parameter's units; in dB one of the logarithm.
         per: {"light.scale": "dataset"}: parameters that every data set has for itself.
-        resolution, jitter: By observable, in its unit: $\\sigma^2 = stated^2 + resolution^2/12 + jitter^2$.
+        resolution, jitter: By observable, in its unit: $\sigma^2 = stated^2 + resolution^2/12 + jitter^2$.
         loss: "gaussian", "student_t" (outliers), "soft_l1", "poisson" (counts).
         intervals: "profile" of the likelihood, "wald", "bootstrap", or "sandwich" where residuals are correlated.
         level: Of the intervals.
@@ -98,7 +98,7 @@ def fit(
     wishes = Wishes(free, start or {}, bounds or {}, fixed or {}, tie or {}, prior or {}, per or {})
     ready = prepared(experiment, data, wishes, Noise(resolution or {}, jitter or {}), likelihood_of(loss))
     _check_choices(intervals, level, num_starts)
-    settings = _settings(wishes, loss, intervals, num_starts)
+    settings = _settings(wishes, ready.task.stated, loss, intervals, num_starts)
     mark = fingerprint(ready.task.base, ready.task.stated.free.names, settings, level, seed)
     path = None if checkpoint is None else Path(checkpoint)
     with bar(None, progress, " fits") as advance:
@@ -111,6 +111,31 @@ def fit(
     if path is not None:
         path.unlink(missing_ok=True)
     return replace(found, settings=settings, provenance=_provenance(ready, seed))
+
+
+def profile(fit: FitResult, names: Sequence[str] | None = None, *, level: float = 0.95) -> FitResult:
+    """Profile of the likelihood of parameters of a fit: all others are fitted again at every value of each.
+
+    Args:
+        fit: What `jr.fit` returned, with whatever intervals.
+        names: Parameters to profile; by default all that the data determine. One that is not determined is flat.
+        level: Of the intervals.
+
+    Returns:
+        The fit with these intervals and profiles; those of other parameters have no ends.
+
+    Raises:
+        ValueError: a name that was not free (the nearest is proposed), or a fit that was loaded from a file.
+    """
+    solution: Solution | None = fit._problem
+    if solution is None:
+        raise ValueError("A fit from a file has no data to fit again: run jr.fit once more, then profile its result.")
+    order = [e.name for e in fit.estimates]
+    which = None if names is None else tuple(order.index(fit[name].name) for name in names)
+    ends = profiles(solution, level, which)
+    done = [i for i, (x, _) in enumerate(ends.curves) if x.size > 1]
+    estimates = _estimates(solution, ends, done)
+    return replace(fit, estimates=estimates, profiles=_profiles(solution, ends, level), method="profile", level=level)
 
 
 @dataclass(frozen=True)
@@ -187,11 +212,15 @@ def _check_choices(intervals: str, level: float, num_starts: int) -> None:
         raise ValueError(f"`num_starts` must be at least 1, but {num_starts} was given.")
 
 
-def _settings(wishes: Wishes, loss: Any, intervals: str, num_starts: int) -> dict[str, Any]:
+def _settings(wishes: Wishes, stated: Stated, loss: Any, intervals: str, num_starts: int) -> dict[str, Any]:
     """What was asked for, as text and numbers."""
     plain = {
         "start": dict(wishes.start),
-        "bounds": {name: list(ends) for name, ends in wishes.bounds.items()},
+        "bounds": {
+            c.name: [float(c.natural(c.lower)), float(c.natural(c.upper))]
+            for c in stated.coordinates
+            if c.parameter in wishes.bounds
+        },
         "fixed": dict(wishes.fixed),
         "prior": {name: list(values) for name, values in wishes.prior.items()},
         "tie": {name: getattr(rule, "text", str(rule)) for name, rule in wishes.tie.items()},
@@ -218,9 +247,12 @@ def _fitted(ready: Prepared, task: Task, method: str, level: float, num_starts: 
 
 def _refuse_untouched(task: Task, begin: np.ndarray) -> None:
     """Refuse free parameters that no prediction depends on, at any start."""
-    R = task.moments(begin)["R"]
-    seen = np.any(np.sum(R**2, axis=0) > 0, axis=-1)
-    if np.any(R) and not seen.all():
+    seen = np.zeros(task.num, bool)
+    for u in begin.T[:LOOKS]:
+        seen |= np.any(np.nan_to_num(task.slopes(u)[1]) != 0, axis=1)
+        if seen.all():
+            return
+    if seen.any():
         lost = [name for name, it_is in zip(task.layout.free.names, seen, strict=True) if not it_is]
         raise ValueError(
             f"No datum depends on {', '.join(f'`{n}`' for n in lost)}: take it out of `free`, or measure what it changes."
@@ -247,7 +279,7 @@ def _intervals(solution: Solution, method: str, level: float, seed: int) -> Inte
             return sandwich(solution, level)
         case "bootstrap":
             return bootstrap(solution, level, seed)
-    return profile(solution, level)
+    return profiles(solution, level)
 
 
 def _result(
@@ -264,7 +296,7 @@ def _result(
     return FitResult(
         status=status,
         remarks=(*remarks, *(r for t in ready.tables for r in t.remarks)),
-        estimates=_estimates(solution, known, ends),
+        estimates=_estimates(solution, ends, np.flatnonzero(known.determined)),
         derived=derived(solution, ready.experiments, level),
         combinations=_combinations(solution, known, level),
         covariance=solution.covariance,
@@ -277,7 +309,7 @@ def _result(
         level=level,
         settings={},
         provenance={},
-        _problem=task,
+        _problem=solution,
     )
 
 
@@ -299,6 +331,8 @@ def _status(found: Found, known: Identified, judged: Any, rivals: list) -> tuple
     return (wrong[0][0] if wrong else "ok"), [remark for _, remarks in wrong for remark in remarks]
 
 
+LOOKS = 8
+"""Starts at which a parameter may turn out to have an effect."""
 NOT_CONVERGED = "The fit did not converge: what follows is the best point that was found, and no minimum."
 RIVALS = "{} other minima describe the data as well: see where the starts led, and narrow the bounds or add data."
 
@@ -318,22 +352,29 @@ def _not_identifiable(known: Identified) -> list[str]:
     ]
 
 
-def _estimates(solution: Solution, known: Identified, ends: Intervals) -> tuple[Estimate, ...]:
-    found = []
-    for i, c in enumerate(solution.task.stated.coordinates):
-        value, error = float(c.natural(solution.u[i])), float(solution.deviations[i])
-        low, high = (float(c.natural(end)) for end in _ends(ends, i, bool(known.determined[i])))
-        labels = (ends.lower_labels[i], ends.upper_labels[i]) if known.determined[i] else ("unbounded", "unbounded")
-        error = error * value if c.logarithmic else error
-        start = float(c.natural(c.start))
-        found.append(
-            Estimate(c.name, c.unit, value, start, error, low, high, *labels, c.logarithmic, bool(known.determined[i]))
-        )
-    return tuple(found)
+def _estimates(solution: Solution, ends: Intervals, done: Collection[int]) -> tuple[Estimate, ...]:
+    """The free parameters, with the intervals of those whose intervals were looked for."""
+    return tuple(_estimate(solution, ends, i, i in done) for i in range(solution.u.size))
 
 
-def _ends(ends: Intervals, i: int, is_determined: bool) -> tuple[float, float]:
-    return (float(ends.lower[i]), float(ends.upper[i])) if is_determined else (-np.inf, np.inf)
+def _estimate(solution: Solution, ends: Intervals, i: int, has_ends: bool) -> Estimate:
+    c, u, error = solution.task.stated.coordinates[i], solution.u[i], float(solution.deviations[i])
+    low, high = (float(ends.lower[i]), float(ends.upper[i])) if has_ends else (-np.inf, np.inf)
+    labels = (ends.lower_labels[i], ends.upper_labels[i]) if has_ends else ("unbounded", "unbounded")
+    value = float(c.natural(u))
+    return Estimate(
+        name=c.name,
+        unit=c.unit,
+        value=value,
+        start=float(c.natural(c.start)),
+        error=error * value if c.logarithmic else error,
+        lower=float(c.natural(low)),
+        upper=float(c.natural(high)),
+        lower_label=labels[0],
+        upper_label=labels[1],
+        logarithmic=c.logarithmic,
+        is_determined=bool(np.isfinite(error)),
+    )
 
 
 def _combinations(solution: Solution, known: Identified, level: float) -> tuple[Derived, ...]:

@@ -192,7 +192,7 @@ def _typed(x: Any, hint: Any, where: str) -> Any:
         each = get_args(hint)[0]
         return tuple(_typed(value, each, f"{where}[{i}]") for i, value in enumerate(_checked(x, list, where)))
     if hint is np.ndarray:
-        return np.array(_numbers(x), np.float64)
+        return _matrix(_checked(x, list, where), where)
     if get_origin(hint) is Literal:
         return _one_of(x, get_args(hint), where)
     if hint is float:
@@ -216,6 +216,13 @@ def _number(x: Any, where: str) -> float:
     if x in NOT_FINITE or (isinstance(x, int | float) and not isinstance(x, bool)):
         return float(x)
     raise ValueError(f'`{where}` must be a number, "inf", "-inf" or "nan", but {shown(x)} was given.')
+
+
+def _matrix(x: list[Any], where: str) -> np.ndarray:
+    rows = [[_number(value, where) for value in _checked(row, list, where)] for row in x]
+    if any(len(row) != len(rows) for row in rows):
+        raise ValueError(f"`{where}` must be a square matrix, but rows of {[len(row) for row in rows]} were given.")
+    return np.array(rows, np.float64).reshape(len(rows), len(rows))
 
 
 def _numbers(x: Any) -> Any:

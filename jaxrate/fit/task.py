@@ -15,14 +15,13 @@ from jaxrate.fit.problem import (
     CHUNK_BYTES,
     FEWEST,
     HELD,
+    TURNS,
     WEIGHT,
     Layout,
     LeastSquares,
-    Moments,
     Part,
-    Predictions,
     Y,
-    run_fits,
+    predictions,
 )
 from jaxrate.fit.stated import Stated
 from jaxrate.fit.subject import Subject
@@ -98,21 +97,14 @@ class Task:
         """
         own = {} if y is None else {Y: self.spread(y)}
         own |= {} if weight is None else {WEIGHT: self.spread(weight)}
-        own |= {} if held is None else {HELD: np.asarray(held, np.float64)}
-        return self.journal.fits(LeastSquares(self.layout, max_turns), self.base, u, own)
-
-    def moments(self, u: np.ndarray) -> dict[str, np.ndarray]:
-        """ "R", "c" and "square" of the fit at given coordinates, shape (coordinate, fit)."""
-        return run_fits(Moments(self.layout), self.base, u, {})
-
-    def predictions(self, u: np.ndarray) -> np.ndarray:
-        """What the data should be, shape (datum, fit)."""
-        return run_fits(Predictions(self.layout), self.base, u, {})["prediction"][self.places]
+        own |= {HELD: np.zeros((self.num, 1)) if held is None else np.asarray(held, np.float64)}
+        own |= {TURNS: np.full((1, 1), float(max_turns))}
+        return self.journal.fits(LeastSquares(self.layout), self.base, u, own)
 
     def slopes(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions at one set of coordinates, shape (datum,), and derivatives, (coordinate, datum)."""
-        found = run_fits(Predictions(self.layout, slopes=True), self.base, u[:, None], {})
-        return found["prediction"][self.places, 0], found["slopes"][:, self.places, 0]
+        """Predictions at some coordinates, shape (datum,), and derivatives by them, (coordinate, datum)."""
+        found = predictions(self.layout, self.base, u)
+        return found[0][self.places], found[1][:, self.places]
 
     def jacobian(self, u: np.ndarray) -> np.ndarray:
         """Derivatives of the weighted residuals, of data and of priors, shape (datum, coordinate)."""

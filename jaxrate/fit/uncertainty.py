@@ -135,7 +135,7 @@ def bootstrap(fit: Solution, level: float, seed: int, kind: str = "parametric", 
         found = task.fits(np.repeat(begin, num, axis=1), weight=np.sqrt(drawn[blocks]), held=held)
     else:
         noise = fit.scale * task.sigma[:, None] * rng.standard_normal((task.value.size, num))
-        found = task.fits(begin, y=task.predictions(begin) + noise, held=held)
+        found = task.fits(begin, y=task.slopes(fit.u)[0][:, None] + noise, held=held)
     u = found["u"][:, found["status"] == 0]
     ends = np.quantile(u, [(1 - level) / 2, (1 + level) / 2], axis=1)
     lost = ~np.isfinite(fit.deviations)
@@ -194,7 +194,7 @@ class _Side:
         return below + (above - below) * float(np.clip(share, 0.02, 0.98)) * (1 + 1e-9)
 
 
-def profile(fit: Solution, level: float, which: tuple[int, ...] | None = None) -> Intervals:
+def profiles(fit: Solution, level: float, which: tuple[int, ...] | None = None) -> Intervals:
     r"""By the profile of the sum of squares: all others are fitted again at every value of a coordinate.
 
     The interval holds the values with $S(\theta_j) - S_{min} \le s^2 q^2$, q Student's quantile (F with one degree of
@@ -208,7 +208,7 @@ def profile(fit: Solution, level: float, which: tuple[int, ...] | None = None) -
     Source:
         Bates and Watts, *Nonlinear Regression Analysis and Its Applications* (1988), chapter 6.
     """
-    which = tuple(i for i in range(fit.u.size) if i not in fit.held) if which is None else which
+    which = tuple(np.flatnonzero(np.isfinite(fit.deviations)).tolist()) if which is None else which
     threshold = fit.quantile(level) ** 2
     sides = [_side(fit, i, sign) for i in which for sign in (-1, 1)]
     ends: dict[tuple[int, float], np.ndarray] = {}
@@ -243,10 +243,11 @@ def _reach(fit: Solution, side: _Side, quantile: float) -> float:
 def _visit(fit: Solution, points: list[tuple[_Side, float]], ends: dict[tuple[int, float], np.ndarray]) -> Any:
     """Fit all others at points of profiles; a better minimum, if they come upon one."""
     begin, held = np.repeat(fit.u[:, None], len(points), axis=1), np.zeros((fit.u.size, len(points)))
-    held[list(fit.held)] = 1.0
     for k, (side, distance) in enumerate(points):
         begin[:, k] = np.clip(_along(fit, side, distance), *fit.task.bounds)
         begin[side.coordinate, k] = fit.u[side.coordinate] + side.sign * distance
+        if np.isfinite(fit.deviations[side.coordinate]):
+            held[list(fit.held), k] = 1.0
         held[side.coordinate, k] = 1.0
     found = fit.task.fits(begin, held=held)
     rises = (found["square"] - fit.square) / fit.scale**2

@@ -212,7 +212,14 @@ def _draw_curve(upper: Axes, lower: Axes, curve: _Curve, at: np.ndarray, rows: T
         "color": curve.colour, "linestyle": "none", "marker": ".", "rasterized": many, "zorder": 2,
         "markersize": 2 if many else 6, "alpha": 0.3 if many else 1.0,
     }  # fmt: skip
-    upper.errorbar(at[i], rows["value"][i] * factor, rows["sigma"][i] * factor, **style, elinewidth=0.8, label="data" if curve.label is None else None)
+    upper.errorbar(
+        at[i],
+        rows["value"][i] * factor,
+        rows["sigma"][i] * factor,
+        **style,
+        elinewidth=0.8,
+        label="data" if curve.label is None else None,
+    )
     lower.plot(at[i], rows["residual"][i], **style)
     fit = rows["fit"][i] * factor
     if not curve.is_joined:
@@ -231,7 +238,7 @@ def _finish_data(ax: Axes, at: np.ndarray, rows: Table, upwards: _Scaled, title:
     if is_logarithmic(np.unique(at)):
         ax.set_xscale("log")
     values = np.concatenate([rows["value"], rows["fit"]])
-    if np.all(values > 0) and spans_decades(values):
+    if np.all(values > 0) and spans_decades(rows["fit"]):
         ax.set_yscale("log")
         # Long error bars reach zero: they are cut off, and the axis is as long as the values need.
         ax.set_ylim(values.min() / 1.5 * upwards.factor, values.max() * 1.5 * upwards.factor)
@@ -340,14 +347,14 @@ def fit_correlation(fit: Any, *, ax: Axes | None = None) -> Axes:
         ax: Where to draw; by default a new figure.
 
     Returns:
-        The Axes; the colour bar is in `ax.child_axes`.
+        The Axes; the colour bar is in `ax.figure.axes`.
     """
     matrix = np.asarray(fit.correlation)
     names = [typeset(e.name) for e in fit.estimates]
     side = 2.6 + 0.5 * min(len(names), 30)
-    ax = axes(ax, (side + 0.8, side))
+    ax = axes(ax, (side + 1.0, side))
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
-    image = ax.imshow(np.ma.masked_invalid(matrix), cmap=colours, vmin=-1, vmax=1)
+    image = ax.imshow(np.ma.masked_invalid(matrix), cmap=colours, vmin=-1, vmax=1, aspect="auto")
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(names)), names)
     for (i, j), r in np.ndenumerate(matrix if len(names) <= NUMBERED else np.zeros((0, 0))):
@@ -355,7 +362,7 @@ def fit_correlation(fit: Any, *, ax: Axes | None = None) -> Axes:
             ax.text(
                 j, i, f"{r:.2f}", ha="center", va="center", fontsize="small", color="white" if abs(r) > 0.6 else "black"
             )
-    ax.figure.colorbar(image, cax=ax.inset_axes((1.03, 0.0, 0.05, 1.0))).set_label("correlation")
+    ax.figure.colorbar(image, ax=ax, pad=0.02).set_label("correlation")
     return ax
 
 
