@@ -1,21 +1,21 @@
 """The entry point: which command, with which options, and what becomes of an error."""
 
 import argparse
-import contextlib
 import importlib
 import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from jaxrate.cli.interrupts import INTERRUPTED, leave, leave_at_once
 from jaxrate.names import unknown
 
 COMMANDS = {
-    "demo": "the demonstration: a million ensembles of Nd:YAG, beside published values (without a command too)",
+    "demo": "the demonstration: a million ensembles of Nd:YAG, and a fit of its B (without a command too)",
     "solve": "steady state, transient and fluorescence decay of a model, and a sweep over its pump and signal",
+    "fit": "free parameters of a model from measured tables, with intervals, as a fit file states them",
     "show": "a model in words, and its level diagram",
     "media": "the media that ship with jaxrate",
 }
@@ -25,9 +25,10 @@ examples:
   jaxrate show nd-yag                        what a medium is made of
   jaxrate solve my-laser.toml                a medium of your own
   jaxrate solve nd-yag --over pump.rate=1:1e4:200 --set 'signal.intensity=1 kW/cm^2' -o out
+  jaxrate fit fit.toml --data gain.csv       what is free, and how it was measured: `jaxrate fit --help`
 """
-INTERRUPTED, BROKEN_PIPE = 130, 141
-"""Exit codes as a shell gives them to a program that SIGINT or SIGPIPE ended."""
+BROKEN_PIPE = 141
+"""Exit code as a shell gives it to a program that SIGPIPE ended."""
 
 
 class UsageError(ValueError):
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         ValueError: a bug; its traceback is what a report needs.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _quit)
+    if argv is None:
+        leave_at_once()
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return INTERRUPTED if argv is not None else leave()
     except (ValueError, OSError, MemoryError) as error:
         if not _is_users(error):
             raise
@@ -123,7 +124,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a parameter, with a unit or in SI; repeat it for several",
     )
-    for name in ("demo", "solve", "show"):
+    _add_fit(each["fit"])
+    each["demo"].add_argument("--seed", type=_seed, default=1, help="of the noise that is fitted (1)")
+    for name in ("demo", "solve", "fit", "show"):
         each[name].add_argument(
             "-o", "--output", type=Path, default=Path("jaxrate-out"), metavar="DIR", help="where to write (jaxrate-out)"
         )
@@ -138,6 +141,26 @@ def _add_over(command: argparse.ArgumentParser) -> None:
         metavar="NAME=START:STOP:NUM[:lin]",
         help="an axis of the sweep, spaced logarithmically or linearly; repeat it for several axes",
     )
+
+
+def _add_fit(command: argparse.ArgumentParser) -> None:
+    command.epilog, command.formatter_class = FIT_FILE, argparse.RawDescriptionHelpFormatter
+    command.add_argument("target", metavar="FIT", type=Path, help="a fit file (TOML)")
+    command.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="a table of measured numbers (CSV); with several experiments repeat it, NAME=FILE of each",
+    )
+    command.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, in the same DIR")
+    command.add_argument("--seed", type=_seed, help="of the starts and of a bootstrap, instead of that of the fit file")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 on, but {text!r} was given")
+    return int(text)
 
 
 def _sentence(text: str) -> str:
@@ -162,13 +185,6 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
-
-
-def _quit(*_: object) -> NoReturn:
-    """Leave at once: JAX, interrupted while it compiles, crashes when Python takes it down."""
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-    os._exit(INTERRUPTED)
 
 
 def _silence(stream: object) -> None:

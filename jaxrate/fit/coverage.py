@@ -10,13 +10,13 @@ from scipy import stats
 from jaxrate.fit.identify import scaled_svd
 from jaxrate.fit.likelihood import gaussian
 from jaxrate.fit.measured import Noise
-from jaxrate.fit.run import prepared
+from jaxrate.fit.prepare import prepared
 from jaxrate.fit.stated import Wishes
 from jaxrate.fit.task import Task
 from jaxrate.names import unknown
 
 METHODS = ("profile", "wald", "wald_natural", "wald_z")
-"""Profile of the likelihood; by the curvature in the coordinates (logarithms of what is positive); the same symmetric in
+"""Profile of the likelihood; by the curvature in the coordinates (logarithms of what is positive); by it symmetric in
 natural values; and that with the normal's quantile even where the noise was estimated."""
 BAND = 0.99
 """Level of the Clopper-Pearson band of a coverage."""
@@ -53,7 +53,7 @@ def coverage(
         options: Further arguments of `jr.fit`: bounds, fixed, tie, prior, per, resolution, jitter.
 
     Returns:
-        By method and parameter: `coverage` with its 99 % Clopper-Pearson band `lower` and `upper`, `below` and
+        By interval and parameter: `coverage` with its 99 % Clopper-Pearson band `lower` and `upper`, `below` and
         `above`, the shares of intervals that lie wholly below or above the truth; by parameter `bias`, the mean error
         of the estimate over its spread, with `error`, its standard error; and `failed`, replicas without a fit.
 
@@ -63,7 +63,7 @@ def coverage(
     Examples:
         >>> table = {"pump.rate": np.geomspace(1, 1e4, 12), "gain": 0.0, "gain.sigma": 0.5}
         >>> found = jr.coverage(bench, table, {"laser.B": 4.6e15}, n=200)
-        >>> bool(found.coverage.sel(method="profile", parameter="laser.B") > 0.9)
+        >>> bool(found.coverage.sel(interval="profile", parameter="laser.B") > 0.9)
         True
     """
     for method in methods:
@@ -149,7 +149,7 @@ class _Judge:
         return np.where(self.natural, -np.expm1(-self.misses), self.misses)
 
     def _rises(self) -> np.ndarray:
-        """Rise of the sum of squares where each coordinate in turn is held at the truth, shape (coordinate, replica)."""
+        """Rise of the sum of squares where a coordinate is held at the truth, shape (coordinate, replica)."""
         rows = []
         for i in range(self.task.num):
             held = np.zeros((self.task.num, 1))
@@ -166,7 +166,7 @@ def _deviations(R: np.ndarray) -> np.ndarray:
 
 def _dataset(task: Task, sides: Mapping[str, np.ndarray], judge: _Judge, n: int, seed: int, level: float) -> xr.Dataset:
     names, fitted = list(task.layout.free.names), judge.u.shape[1]
-    both = ("method", "parameter")
+    both = ("interval", "parameter")
     every = np.stack(list(sides.values()))
     hits = np.count_nonzero(every == 0, axis=-1)
     low, high = _clopper_pearson(hits, fitted)
@@ -181,7 +181,9 @@ def _dataset(task: Task, sides: Mapping[str, np.ndarray], judge: _Judge, n: int,
         "error": (("parameter",), np.full(task.num, fitted**-0.5)),
         "failed": ((), n - fitted),
     }
-    return xr.Dataset(data, {"method": list(sides), "parameter": names}, {"replicas": n, "seed": seed, "level": level})
+    return xr.Dataset(
+        data, {"interval": list(sides), "parameter": names}, {"replicas": n, "seed": seed, "level": level}
+    )
 
 
 def _clopper_pearson(hits: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

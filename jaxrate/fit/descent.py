@@ -9,11 +9,11 @@ import numpy as np
 import optax
 from jax import Array, lax
 
+from jaxrate.fit.factor import factor, inverse
 from jaxrate.fit.levenberg import Moment
 from jaxrate.fit.likelihood import Likelihood
 from jaxrate.fit.objective import FORWARD, Objective, Slope
-from jaxrate.fit.orthogonal import substituted, triangular
-from jaxrate.fit.problem import HELD, Layout, U
+from jaxrate.fit.problem import HELD, TURNS, Layout, U
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.lanes import Way
 
@@ -29,6 +29,8 @@ SUFFICIENT = 1e-4
 """Share of the reduction along the tangent that a step must bring."""
 SHORTEST = 1e-10
 """Length of a step, relative to the whole one, at which a search along a direction is given up."""
+FARTHEST = 3.0
+"""Step of the logarithm of a parameter at most: a factor of 20."""
 VANISHED = 1e-12
 """Share of the squared length of a column of the Jacobian: steps that leave less went where the parameter has lost its
 effect, and are taken back."""
@@ -39,17 +41,15 @@ _LBFGS = optax.scale_by_lbfgs(memory_size=10, scale_init_precond=False)
 
 @dataclass(frozen=True)
 class Descent:
-    """Kernel: a fit of any likelihood by L-BFGS from a start. Results are those of `LeastSquares`.
+    """Kernel: a fit of any likelihood by L-BFGS from a start. Takes and gives what `LeastSquares` does.
 
     Args:
         layout: The fit.
         likelihood: Of the data.
-        max_turns: Evaluations at most.
     """
 
     layout: Layout
     likelihood: Likelihood
-    max_turns: int
     blocks_per_call = 1
 
     @property
@@ -63,19 +63,30 @@ class Descent:
 
     def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
         lower, upper = self.layout.free.bounds(self.layout.split(base)[0])
-        held = block[HELD] > 0 if HELD in block else jnp.zeros((self.layout.free.num, way.lanes), bool)
-        box = Box(lower[:, None], upper[:, None], held)
-        end = descend(Objective(self.layout, self.likelihood, base, block), block[U], box, self.max_turns)
+        box = Box(lower[:, None], upper[:, None], block[HELD] > 0, np.array(self.layout.free.logarithmic)[:, None])
+        goal = Objective(self.layout, self.likelihood, base, block)
+        end = descend(goal, block[U], box, block[TURNS][0])
         status = jnp.where(end.trusted, 0, 1).astype(jnp.int8)
-        return {"u": end.best.u, "square": end.best.square, "turns": end.turns, "status": status}
+        return {
+            "u": end.best.u,
+            "square": end.best.square,
+            "R": end.best.R,
+            "turns": end.turns,
+            "status": status,
+        }
 
 
 class Box(NamedTuple):
-    """Where parameters may be: bounds, shape (parameter, 1), and which keep their value, shape (parameter, lane)."""
+    """Where parameters may go: bounds, which keep their value, and which are logarithms, (parameter, 1 or lane)."""
 
     lower: Array
     upper: Array
     held: Array
+    logarithmic: np.ndarray
+
+    def longest(self, step: Array) -> Array:
+        """Share of a step that may be gone, shape (lane,)."""
+        return 1 / jnp.maximum(jnp.max(jnp.where(self.logarithmic, jnp.abs(step), 0.0), axis=0) / FARTHEST, 1.0)
 
     def outward(self, u: Array, gradient: Array) -> Array:
         """Which parameters are at a bound that the fit presses against."""
@@ -112,7 +123,7 @@ class Walk(NamedTuple):
     turns: Array
 
 
-def descend(goal: Objective, u: Array, box: Box, max_turns: int) -> Search:
+def descend(goal: Objective, u: Array, box: Box, max_turns: Array) -> Search:
     r"""Minimise chi-squared from given starts.
 
     In rounds: each begins with the factor R of the normal equations there, takes coordinates $v$,
@@ -125,7 +136,7 @@ def descend(goal: Objective, u: Array, box: Box, max_turns: int) -> Search:
         goal: What is minimised.
         u: Starts, shape (parameter, lane).
         box: Bounds, where a step ends, and parameters that are held.
-        max_turns: Evaluations at most.
+        max_turns: Evaluations at most, shape (lane,).
 
     Returns:
         Where each lane ended, and whether it can be trusted: only if its gradient, by the curvature found there, is
@@ -163,10 +174,10 @@ def _free(moment: Moment, box: Box, blocked: Array) -> tuple[Array, Array]:
     """Factor and gradient in v of the parameters that may move; columns of the others are 0."""
     pressed = box.outward(moment.u, jnp.sum(moment.R * moment.c[:, None], axis=0))
     R = jnp.where(box.held | pressed | blocked, 0.0, moment.R)
-    return triangular(jnp.swapaxes(R, 0, 1), moment.c)
+    return factor(jnp.swapaxes(R, 0, 1), moment.c)
 
 
-def _round(goal: Objective, search: Search, box: Box, max_turns: int) -> Search:
+def _round(goal: Objective, search: Search, box: Box, max_turns: Array) -> Search:
     best = search.best
     walk = _walked(goal, search, box, max_turns)
     trial = goal.moment(walk.at.u)
@@ -183,7 +194,7 @@ def _round(goal: Objective, search: Search, box: Box, max_turns: int) -> Search:
     return Search(
         best=kept,
         blocked=blocked,
-        reach=jnp.where(better, 1.0, jnp.where(vanished, 0.1, 1.0) * search.reach),
+        reach=jnp.where(better, jnp.minimum(10 * search.reach, 1.0), jnp.where(vanished, 0.1, 1.0) * search.reach),
         offset=offset,
         ended=search.ended | fine | ~(better | again),
         trusted=good & jnp.isfinite(kept.square),
@@ -191,7 +202,7 @@ def _round(goal: Objective, search: Search, box: Box, max_turns: int) -> Search:
     )
 
 
-def _walked(goal: Objective, search: Search, box: Box, max_turns: int) -> Walk:
+def _walked(goal: Objective, search: Search, box: Box, max_turns: Array) -> Walk:
     """A round of L-BFGS."""
     best = search.best
     R, c = _free(best, box, search.blocked)
@@ -210,7 +221,8 @@ def _walked(goal: Objective, search: Search, box: Box, max_turns: int) -> Walk:
         ended=search.ended,
         turns=search.turns,
     )
-    steps = 10 if num <= FORWARD else num  # a fresh factor costs as much as a step, or as many as parameters
+    many = 10 if num <= FORWARD else num  # a fresh factor costs as much as a step, or as many as parameters
+    steps = jnp.where(search.reach < 1, 1, many)
 
     def goes_on(walk: Walk) -> Array:
         return jnp.any(~walk.ended & (walk.steps < steps) & (walk.turns < max_turns))
@@ -224,8 +236,9 @@ def _walked(goal: Objective, search: Search, box: Box, max_turns: int) -> Walk:
 
 def _turn(goal: Objective, walk: Walk, box: Box, T: Array, fresh: Any) -> Walk:
     """One evaluation: a step that is taken, or shortened."""
-    at, length = walk.at, walk.length
-    whole = at.u + length * jnp.sum(T * walk.direction, axis=1)
+    at, whole = walk.at, jnp.sum(T * walk.direction, axis=1)
+    length = jnp.minimum(walk.length, box.longest(whole))
+    whole = at.u + length * whole
     there = jnp.clip(whole, box.lower, box.upper)
     clipped, step = there != whole, there - at.u
     trial = goal.slope(there)
@@ -268,12 +281,6 @@ def _directed(memory: Any, v: Array, gradient: Array) -> tuple[Array, Any]:
 def _chosen(which: Array, new: Any, old: Any) -> Any:
     """One or the other, lane by lane."""
     return jax.tree.map(lambda a, b: jnp.where(which, a, b), new, old)
-
-
-def inverse(R: Array) -> Array:
-    """Inverse of triangular factors, shape (column, row, lane) as theirs; 0 where a parameter has no effect."""
-    units = jnp.broadcast_to(jnp.eye(len(R))[:, :, None], R.shape)
-    return jax.vmap(lambda unit: substituted(R, unit), out_axes=1)(units)
 
 
 def _squares(R: Array) -> Array:

@@ -215,7 +215,8 @@ def _sigma(table: Table, name: str, unit: str, level: bool) -> np.ndarray:
         return PER_DB * column.values
     if table.is_level(own):
         raise ValueError(
-            f"`{column.title}` is a ratio, but `{table.column(name).title}` is not in dB: write `{own} [{table.column(name).unit}]`."
+            f"`{column.title}` is a ratio, but `{table.column(name).title}` is not in dB: "
+            f"write `{own} [{table.column(name).unit}]`."
         )
     return table.si(own, unit) if unit else (table[own] if column.unit is not None else column.values)
 

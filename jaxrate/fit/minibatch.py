@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from jaxrate.fit.descent import inverse
+from jaxrate.fit.factor import inverse
 from jaxrate.fit.likelihood import Likelihood
 from jaxrate.fit.objective import Objective
 from jaxrate.fit.problem import HELD, WEIGHT, Layout, Part, U, run_fits

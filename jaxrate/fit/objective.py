@@ -1,20 +1,18 @@
 """What a search without squares minimises: chi-squared of any likelihood, its gradient and its normal equations."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxrate.fit.factor import factor
 from jaxrate.fit.levenberg import Moment
 from jaxrate.fit.likelihood import Likelihood, gaussian
-from jaxrate.fit.orthogonal import joined
-from jaxrate.fit.problem import WEIGHT, Layout, Solved
-from jaxrate.solve.lanes import Way
-from jaxrate.solve.program import Program
+from jaxrate.fit.problem import WEIGHT, Layout
 
 FORWARD = 30
 """Parameters up to which gradients are taken by forward mode: beyond, one pass backwards is cheaper."""
@@ -84,12 +82,16 @@ class Objective:
             square = square + jnp.sum(times * value**2 * likelihood.curvature(value, value, root), axis=(0, 1))
         return number, jnp.sqrt(square)
 
+    def value(self, u: Array) -> Array:
+        """Chi-squared alone, shape (lane,)."""
+        return _summed(self.groups, _valued, u, None)[0]
+
     def slope(self, u: Array) -> Slope:
         """Chi-squared and its gradient."""
         if u.shape[0] <= FORWARD:
             square, gradient = _summed(self.groups, _pushed, u, jnp.zeros_like(u))
         else:
-            square, gradient = _summed(self._groups(reversible(self.layout)), _pulled, u, jnp.zeros_like(u))
+            square, gradient = _summed(self._groups(self.layout.by("reverse")), _pulled, u, jnp.zeros_like(u))
         good = jnp.isfinite(square) & jnp.all(jnp.isfinite(gradient), axis=0)
         return Slope(u, jnp.where(good, gradient, 0.0), jnp.where(good, square, jnp.inf))
 
@@ -157,6 +159,10 @@ def _linear(group: _Group, u: Array, piece: Pieces) -> tuple[Array, Array]:
     return jax.vmap(along, out_axes=(None, 0))(units)
 
 
+def _valued(group: _Group, u: Array, piece: Pieces, nothing: None) -> tuple[Array, None]:
+    return group.terms(group.predict(u, piece), piece)[0], nothing
+
+
 def _pushed(group: _Group, u: Array, piece: Pieces, gradient: Array) -> tuple[Array, Array]:
     prediction, slopes = _linear(group, u, piece)
     square, slope, _ = group.terms(prediction, piece)
@@ -174,37 +180,6 @@ def _factored(group: _Group, u: Array, piece: Pieces, found: tuple[Array, Array]
     square, slope, curvature = group.terms(prediction, piece)
     root = jnp.sqrt(curvature)
     residual = slope / jnp.where(root > 0, root, 1.0)
-    return square, joined(*found, slopes * root, residual)
-
-
-@dataclass(frozen=True)
-class _Reversible:
-    """A program whose derivatives are taken backwards."""
-
-    program: Program
-
-    @property
-    def network(self) -> Any:
-        return self.program.network
-
-    @property
-    def observables(self) -> Any:
-        return self.program.observables
-
-    @property
-    def lane_bytes(self) -> int:
-        return self.program.lane_bytes
-
-    def __call__(self, base: Array, block: Mapping[str, Array], way: Way) -> dict[str, Array]:
-        return self.program(base, block, replace(way, mode="reverse"))
-
-
-def reversible(layout: Layout) -> Layout:
-    """The same fit, whose predictions can be differentiated in reverse."""
-
-    def source(source: Any) -> Any:
-        if not isinstance(source, Solved):
-            return source
-        return replace(source, program=cast(Program, _Reversible(source.program)))
-
-    return replace(layout, parts=tuple(replace(part, source=source(part.source)) for part in layout.parts))
+    R, c = found
+    columns = jnp.concatenate([jnp.swapaxes(R, 0, 1), slopes * root], axis=1)
+    return square, factor(columns, jnp.concatenate([c, residual]))

@@ -88,7 +88,7 @@ def minima(found: Found, moving: np.ndarray) -> list[np.ndarray]:
     """
     groups: list[list[int]] = []
     places = moving @ found.u
-    for i in np.flatnonzero(found.converged):
+    for i in np.flatnonzero(found.converged).tolist():
         for group in groups:
             if _alike(found, places, group[0], i):
                 group.append(i)

@@ -8,7 +8,7 @@ DEPENDENT = 1e-13
 
 
 def triangular(columns: Array, right: Array) -> tuple[Array, Array]:
-    r"""Factor and right-hand side of least squares, $\min \|J s + r\|$ as $\min \|R s + c\|$ with $J = QR$, $c = Q^T r$.
+    r"""Triangular form of least squares: $\min \|J s + r\|$ as $\min \|R s + c\|$ with $J = QR$, $c = Q^T r$.
 
     Modified Gram-Schmidt with the right-hand side as one more column, which is as stable as Householder's reflections
     and never forms $J^T J$, whose condition is that of $J$ squared.

@@ -1,9 +1,9 @@
 """What a fit compares: predictions of experiments, or of functions, with measured numbers, for many fits at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,7 @@ from jax import Array, lax
 from jaxrate.fit.free import Free
 from jaxrate.fit.levenberg import Moment, levenberg
 from jaxrate.fit.orthogonal import joined, triangular
-from jaxrate.fit.subject import Computed as Computed
-from jaxrate.fit.subject import Solved as Solved
-from jaxrate.fit.subject import Source
+from jaxrate.fit.subject import Solved, Source
 from jaxrate.solve.batch import Batch, read_batch
 from jaxrate.solve.lanes import Kernel, Way, run
 
@@ -127,6 +125,14 @@ class Layout:
         ends = np.cumsum([self.free.length, *(part.length for part in self.parts)])
         own, *parts = (base[low:high] for low, high in zip((0, *ends[:-1]), ends, strict=True))
         return own, parts
+
+    def by(self, mode: Literal["forward", "reverse", "any"]) -> "Layout":
+        """The same fit, for other ways to differentiate; see `Way`."""
+
+        def changed(source: Source) -> Source:
+            return replace(source, mode=mode) if isinstance(source, Solved) else source
+
+        return replace(self, parts=tuple(replace(part, source=changed(part.source)) for part in self.parts))
 
     def residuals(self, base: Array, block: Mapping[str, Array]) -> tuple[list[Callable], list[Any]]:
         """Residuals piece by piece: functions of (u, piece), and the pieces, stacked along their first axis."""

@@ -67,7 +67,7 @@ def _noise(fit: "FitResult") -> str:
 def _spread(fit: "FitResult", observable: str, rows: np.ndarray) -> str:
     sigma = np.asarray(fit.table["sigma"])[rows]
     low, high = (pretty(float(f"{s:.3g}"), fit.units.get(observable) or "1") for s in (sigma.min(), sigma.max()))
-    return f"{low} of {observable}" if low == high else f"{low} to {high} of {observable}"
+    return f"{low} ({observable})" if low == high else f"{low} to {high} ({observable})"
 
 
 def _neighbours(fit: "FitResult") -> str:
@@ -223,7 +223,7 @@ def _closing(fit: "FitResult") -> list[str]:
     model = [f"model {p['model_fingerprint'][:HASH]}"] if "model_fingerprint" in p else []
     seed = [f"seed {p['seed']}"] if "seed" in p else []
     versions = [f"{name.removesuffix('_version')} {p[name]}" for name in p if name.endswith("_version")]
-    machine = [str(p[name]) for name in ("device", "precision", "created") if p.get(name)]
+    machine = [str(p[name]).removeprefix("cpu: ") for name in ("device", "precision", "created") if p.get(name)]
     lines = ["; ".join([*(["data " + ", ".join(data)] if data else []), *model, *seed]), ", ".join(versions + machine)]
     return [*_wrapped([line for line in lines if line], ""), CONVENTIONS]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from jaxrate.fit import storage
+from jaxrate.fit.density import logdensity
 from jaxrate.fit.report import report
 from jaxrate.names import unknown
 
@@ -214,10 +215,29 @@ class FitResult:
     @property
     def correlation(self) -> np.ndarray:
         """Correlations of the coordinates, shape (parameter, parameter); NaN where one is not determined."""
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             deviations = np.sqrt(np.diag(self.covariance))
             found = self.covariance / deviations[:, None] / deviations
         return np.where(np.eye(len(found), dtype=bool) & ~np.isnan(found), 1.0, np.clip(found, -1.0, 1.0))
+
+    def logdensity(self, theta: Mapping[str, Any]) -> Any:
+        r"""Logarithm of likelihood times priors at any parameters, for samplers: $-\chi^2/2$, up to a constant.
+
+        A function for JAX: it may be compiled, differentiated and vectorised. Flat in the parameters as they are given:
+        whoever samples logarithms adds their Jacobian.
+
+        Args:
+            theta: Values of all free parameters [SI], numbers or tracers, shape ().
+
+        Returns:
+            Shape (); -inf outside the bounds and where there is no prediction.
+
+        Raises:
+            ValueError: a name that is not free, or a value that is missing; a fit that was loaded from a file.
+        """
+        if self._problem is None:
+            raise ValueError("A fit from a file has no data: run jr.fit once more, then take its density.")
+        return logdensity(self._problem.task, theta, self._problem.scale)
 
     def report(self) -> str:
         """What was found, for people: status and adequacy before any number."""

@@ -169,11 +169,13 @@ def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str
     upper = np.inf if upper is None else upper
     if logarithmic and not start > 0:
         raise ValueError(
-            f"`{name}` is fitted as its logarithm, so its start must be positive, but {start:g} was given: give start={{'{name}': ...}}."
+            f"`{name}` is fitted as its logarithm, so its start must be positive, but {start:g} was given: "
+            f"give start={{'{name}': ...}}."
         )
     if not lower <= start <= upper or not lower < upper:
         raise ValueError(
-            f"The start of `{name}`, {start:g} {known.unit}, must lie in its bounds, {lower:g} to {upper:g} {known.unit}."
+            f"The start of `{name}`, {start:g} {known.unit}, must lie in its bounds, "
+            f"{lower:g} to {upper:g} {known.unit}."
         )
     with np.errstate(divide="ignore"):
         own = tuple(float(np.log(x)) if logarithmic else x for x in (start, lower, upper))
@@ -211,7 +213,8 @@ def _rule(name: str, rule: Any) -> Tie:
     rule = Expr(rule) if isinstance(rule, str) else rule
     if not callable(rule):
         raise ValueError(
-            f"The tie of `{name}` must be a function of a dict of parameters, or jr.expr(...), but {shown(rule)} was given."
+            f"The tie of `{name}` must be a function of a dict of parameters, or jr.expr(...), "
+            f"but {shown(rule)} was given."
         )
     return rule
 

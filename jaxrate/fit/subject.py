@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ class Source(Protocol):
         ...
 
     def predict(self, base: Array, values: Mapping[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
-        """Each prediction, shape (place, state, lane) from values that broadcast to (state, lane); NaN where none is."""
+        """Each prediction, shape (place, state, lane), of values that broadcast to (state, lane); NaN where none is."""
         ...
 
 
@@ -56,10 +56,12 @@ class Solved:
     Args:
         program: What solves it and reads its observables.
         varied: Parameters that differ from fit to fit or from state to state; the others are in its base.
+        mode: What derivatives are taken by, see `Way`.
     """
 
     program: Program
     varied: tuple[str, ...]
+    mode: Literal["forward", "reverse", "any"] = "forward"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class Solved:
     def predict(self, base: Array, values: Mapping[str, Array], shape: tuple[int, int]) -> dict[str, Array]:
         lanes = shape[0] * shape[1]
         flat = {name: jnp.broadcast_to(values[name], shape).reshape(-1) for name in self.varied if name in values}
-        results = self.program(base, flat, Way(lanes, np.dtype(np.float64)))
+        results = self.program(base, flat, Way(lanes, np.dtype(np.float64), mode=self.mode))
         return {name: results[name].reshape(-1, *shape) for name in self.names}
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxrate.fit.descent import Descent
 from jaxrate.fit.free import DATASET
 from jaxrate.fit.journal import Journal
 from jaxrate.fit.likelihood import Likelihood, efficiency, gaussian, poisson
 from jaxrate.fit.measured import Measured
+from jaxrate.fit.objective import FORWARD
 from jaxrate.fit.problem import (
     CHUNK_BYTES,
     FEWEST,
@@ -80,6 +82,13 @@ class Task:
         """Of the coordinates."""
         return self.layout.free.bounds(self.base)
 
+    @cached_property
+    def kernel(self) -> LeastSquares | Descent:
+        """What fits it: least squares, or descent where they are none or the parameters are many."""
+        if self.loss == gaussian and self.num <= FORWARD:
+            return LeastSquares(self.layout)
+        return Descent(self.layout, self.loss)
+
     def fits(
         self, u: np.ndarray, *, y: Any = None, weight: Any = None, held: Any = None, max_turns: int = MAX_TURNS
     ) -> dict[str, np.ndarray]:
@@ -99,7 +108,7 @@ class Task:
         own |= {} if weight is None else {WEIGHT: self.spread(weight)}
         own |= {HELD: np.zeros((self.num, 1)) if held is None else np.asarray(held, np.float64)}
         own |= {TURNS: np.full((1, 1), float(max_turns))}
-        return self.journal.fits(LeastSquares(self.layout), self.base, u, own)
+        return self.journal.fits(self.kernel, self.base, u, own)
 
     def slopes(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predictions at some coordinates, shape (datum,), and derivatives by them, (coordinate, datum)."""

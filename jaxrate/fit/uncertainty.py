@@ -1,19 +1,21 @@
 """Intervals: by the curvature, by profiles of the likelihood, by resampling, and where residuals are correlated."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from jaxrate.fit.likelihood import poisson
 from jaxrate.fit.task import Task
 
-METHODS = ("profile", "wald", "bootstrap", "sandwich")
+METHODS = ("profile", "wald", "bootstrap", "bootstrap_blocks", "sandwich")
 GRID = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.25])
 """Distances from the best value at which a profile is drawn, over that at which the curvature ends the interval."""
 FARTHEST = np.log(1e9)
-"""Distance of a logarithm from the best value that counts as unbounded; of another parameter, over its size or error."""
+"""Distance of a logarithm from the best value that counts as unbounded."""
+FARTHEST_LINEAR = 1e6
+"""The same of another parameter, over its size or error."""
 CLOSE = 1e-4
 """Relative accuracy of the ends of a profile, in standard errors."""
 ROUNDS = 40
@@ -94,7 +96,7 @@ def sandwich(fit: Solution, level: float) -> Intervals:
     task = fit.task
     prediction, slopes = task.slopes(fit.u)
     blocks = _blocks(task)
-    scores = slopes / task.sigma * ((prediction - task.value) / task.sigma)
+    scores = slopes * np.asarray(task.loss.slope(prediction, task.value, 1 / task.sigma))  # type: ignore[arg-type]
     sums = np.stack([np.bincount(blocks, weights=row) for row in scores])
     number = sums.shape[1]
     bread = np.where(np.isfinite(fit.covariance), fit.covariance, 0.0) / fit.scale**2
@@ -115,33 +117,41 @@ def _blocks(task: Task) -> np.ndarray:
     return np.arange(states.size) // max(1, round(states.size ** (1 / 3)))
 
 
-def bootstrap(fit: Solution, level: float, seed: int, kind: str = "parametric", num: int = REPLICAS) -> Intervals:
-    """By fits to data drawn anew: from the fitted model, or blocks of the data themselves.
+def bootstrap(fit: Solution, level: float, seed: int, by_blocks: bool = False, num: int = REPLICAS) -> Intervals:
+    """By fits to data drawn anew: quantiles of what they find.
 
     Args:
         fit: The fit.
-        level: Of the intervals: its quantiles of the replicas.
+        level: Of the intervals.
         seed: Of the draws.
-        kind: "parametric", or "block": states drawn with replacement, or runs of neighbouring data of a single state.
+        by_blocks: Whether blocks of the data are drawn with replacement: states, or runs of neighbouring data of a
+            single state. Else data are simulated from the fit.
         num: Number of replicas.
     """
     rng = np.random.default_rng(seed)
-    task, begin = fit.task, fit.u[:, None]
-    held = _held(fit, num)
-    if kind == "block":
+    task, begin, held = fit.task, fit.u[:, None], _held(fit, num)
+    if by_blocks:
         blocks = _blocks(task)
-        number = blocks.max() + 1
+        number = int(blocks.max()) + 1
         drawn = rng.multinomial(number, np.full(number, 1 / number), size=num).T
         found = task.fits(np.repeat(begin, num, axis=1), weight=np.sqrt(drawn[blocks]), held=held)
     else:
-        noise = fit.scale * task.sigma[:, None] * rng.standard_normal((task.value.size, num))
-        found = task.fits(begin, y=task.slopes(fit.u)[0][:, None] + noise, held=held)
+        found = task.fits(begin, y=_simulated(fit, rng, num), held=held)
     u = found["u"][:, found["status"] == 0]
     ends = np.quantile(u, [(1 - level) / 2, (1 + level) / 2], axis=1)
     lost = ~np.isfinite(fit.deviations)
     lower, upper = np.where(lost, -np.inf, ends[0]), np.where(lost, np.inf, ends[1])
     labels = tuple("unbounded" if x else "data" for x in lost)
     return Intervals(lower, upper, labels, labels)
+
+
+def _simulated(fit: Solution, rng: np.random.Generator, num: int) -> np.ndarray:
+    """Data drawn from the fit, shape (datum, replica)."""
+    task = fit.task
+    prediction = task.slopes(fit.u)[0][:, None]
+    if task.loss == poisson:
+        return rng.poisson(prediction, (prediction.size, num)).astype(float)
+    return prediction + fit.scale * task.sigma[:, None] * rng.standard_normal((prediction.size, num))
 
 
 def _held(fit: Solution, num: int) -> np.ndarray | None:
@@ -229,7 +239,7 @@ def _side(fit: Solution, i: int, sign: int) -> _Side:
     coordinate = fit.task.stated.coordinates[i]
     error = fit.deviations[i]
     size = 1.0 if coordinate.logarithmic else max(abs(fit.u[i]), error if np.isfinite(error) else 0.0, 1e-300)
-    farthest = FARTHEST * size if coordinate.logarithmic else 1e6 * size
+    farthest = (FARTHEST if coordinate.logarithmic else FARTHEST_LINEAR) * size
     return _Side(i, sign, float(min(to_bound, farthest)), bool(to_bound <= farthest), [(0.0, 0.0)])
 
 
@@ -242,6 +252,8 @@ def _reach(fit: Solution, side: _Side, quantile: float) -> float:
 
 def _visit(fit: Solution, points: list[tuple[_Side, float]], ends: dict[tuple[int, float], np.ndarray]) -> Any:
     """Fit all others at points of profiles; a better minimum, if they come upon one."""
+    if not points:
+        return None
     begin, held = np.repeat(fit.u[:, None], len(points), axis=1), np.zeros((fit.u.size, len(points)))
     for k, (side, distance) in enumerate(points):
         begin[:, k] = np.clip(_along(fit, side, distance), *fit.task.bounds)
@@ -300,6 +312,3 @@ def _curve(fit: Solution, sides: list[_Side]) -> tuple[np.ndarray, np.ndarray]:
     i = sides[0].coordinate if sides else 0
     points = sorted({(fit.u[i] + side.sign * d, rise) for side in sides for d, rise in side.points})
     return np.array([x for x, _ in points]), np.array([max(rise, 0.0) for _, rise in points])
-
-
-Method = Callable[[Solution, float], Intervals]

@@ -7,9 +7,9 @@ Nothing here touches pyplot or matplotlib's settings. Keep a plot with `ax.figur
 
 from jaxrate.plot.diagram import level_diagram as level_diagram
 from jaxrate.plot.fits import fit_correlation as fit_correlation
-from jaxrate.plot.fits import fit_data as fit_data
 from jaxrate.plot.fits import fit_profiles as fit_profiles
 from jaxrate.plot.fits import fit_starts as fit_starts
+from jaxrate.plot.fitted import fit_data as fit_data
 from jaxrate.plot.spectra import cross_sections as cross_sections
 from jaxrate.plot.spectra import spectrum as spectrum
 from jaxrate.plot.sweeps import curves as curves

@@ -1,6 +1,7 @@
 """What every plot shares: Axes to draw into, labels with units, and which scale an axis needs."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from jaxrate.names import unknown
-from jaxrate.unit_text import latex
+from jaxrate.unit_text import latex, pretty
 
 SIZE = (5.6, 4.2)
 """Inches of a new figure: one column of a paper at its usual font size."""
@@ -27,6 +28,28 @@ def labelled(quantity: str, unit: str) -> str:
     """Label of an axis: quantity and unit; a quantity of unit 1 stands alone."""
     text = latex(unit) if unit else ""
     return f"{quantity} ({text})" if text else quantity
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A quantity in the prefix that its values suggest."""
+
+    label: str
+    factor: float
+
+
+def scaled(name: str, unit: str, values: np.ndarray) -> Scaled:
+    """Label with the unit, and what SI values are multiplied by."""
+    size = np.abs(values[np.isfinite(values)])
+    largest = float(size.max(initial=0.0))
+    if largest == 0 or not unit or unit.startswith("dB"):
+        return Scaled(labelled(typeset(name), "" if unit == "1" else unit), 1.0)
+    power = int(np.floor(np.log10(largest))) // 3 * 3
+    if unit == "m" and 1e-7 <= largest < 2.5e-6:
+        power = -9  # optics counts in nm up to a few micrometres
+    one, _, prefixed = pretty(10.0**power, unit).partition(" ")
+    power, prefixed = (power, prefixed) if one == "1" else (0, "" if unit == "1" else unit)
+    return Scaled(labelled(typeset(name), prefixed), 10.0**-power)
 
 
 def quantity(array: xr.DataArray) -> str:

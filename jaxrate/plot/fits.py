@@ -1,8 +1,5 @@
-"""Plots of a fit: data with the fit and residuals, profiles, correlations, where the starts led."""
+"""Plots of a fit: profiles of its parameters, their correlations, where the starts led; and all its figures at once."""
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -10,33 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxrate.plot.axes import axes, is_logarithmic, labelled, number, readable, spans_decades, typeset
-from jaxrate.unit_text import pretty
+from jaxrate.plot.axes import axes, readable, scaled, spans_decades, typeset
+from jaxrate.plot.fitted import COLUMNS, fit_data
 
-COLUMNS = 3
-"""Panels side by side at most."""
-PANELS = 12
-"""Panels of one figure at most."""
-CURVES = 8
-"""Up to so many curves of a panel are told apart by colours and a legend."""
-MANY = 2000
-"""From so many points on a panel is drawn as pixels, with points that do not hide each other."""
-TWO_SIGMA = 2.0
 NUMBERED = 12
 """Correlations of up to so many parameters are written into their cells."""
-NOT_CONDITIONS = (
-    "dataset",
-    "state",
-    "line",
-    "observable",
-    "value",
-    "sigma",
-    "fit",
-    "fit_lower",
-    "fit_upper",
-    "residual",
-)
-Table = dict[str, np.ndarray]
 
 
 def fit_figures(fit: Any) -> dict[str, Figure]:
@@ -59,204 +34,6 @@ def _figure(ax: Axes) -> Figure:
     found = ax.get_figure(root=True)
     assert found is not None
     return found
-
-
-def fit_data(fit: Any, x: str | None = None) -> Figure:
-    """Data with error bars, the fit with its band, and below them the residuals in standard deviations.
-
-    There is a panel for each data set and observable. Measurements under other conditions are curves of other colours;
-    where these are more than eight, or have one point each, points alone are drawn.
-
-    Args:
-        fit: What `jr.fit` returned.
-        x: Condition to lay out horizontally; by default the one that takes most values.
-
-    Returns:
-        The figure, of at most twelve panels; a title tells if there are more.
-
-    Raises:
-        ValueError: the fit has no such condition.
-    """
-    table = {name: np.asarray(values) for name, values in fit.table.items()}
-    _check_condition(x, table)
-    panels = list(_panels(table))
-    shown = panels[:PANELS]
-    figure, pairs = _pairs(len(shown))
-    for (name, rows), (upper, lower) in zip(shown, pairs, strict=True):
-        _draw_panel(upper, lower, rows, fit.units, x)
-        upper.set_title(typeset(name), fontsize="medium")
-    if len(panels) > PANELS:
-        figure.suptitle(f"{PANELS} of {len(panels)} data sets")
-    return figure
-
-
-def _check_condition(x: str | None, table: Table) -> None:
-    known = _conditions(table)
-    if x is not None and x not in known:
-        raise ValueError(
-            f"`x` must be a condition of the fit, {', '.join(known) or 'of which it has none'}; not {x!r}."
-        )
-
-
-def _conditions(table: Table) -> list[str]:
-    return [name for name, values in table.items() if name not in NOT_CONDITIONS and values.dtype.kind in "iuf"]
-
-
-def _panels(table: Table) -> Iterator[tuple[str, Table]]:
-    """Name and rows of each panel; a data set has a name where there are several."""
-    measured = table["observable"].astype(str)
-    datasets = table["dataset"].astype(str) if "dataset" in table else np.full(len(measured), "")
-    several = len(set(datasets.tolist())) > 1
-    for dataset, name in dict.fromkeys(zip(datasets.tolist(), measured.tolist(), strict=True)):
-        rows = (datasets == dataset) & (measured == name)
-        yield dataset if several else "", {n: values[rows] for n, values in table.items()}
-
-
-def _pairs(num: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """A figure with pairs of Axes, data above residuals."""
-    across = min(num, COLUMNS)
-    down = -(-num // across)
-    figure = Figure(figsize=(max(5.6, 4.4 * across), 4.8 * down), dpi=150, layout="constrained")
-    cells = list(itertools.product(range(down), range(across)))[:num]
-    grid = figure.add_gridspec(2 * down, across, height_ratios=[3, 1] * down)
-    pairs = []
-    for row, column in cells:
-        upper = figure.add_subplot(grid[2 * row, column])
-        pairs.append((upper, figure.add_subplot(grid[2 * row + 1, column], sharex=upper)))
-    return figure, pairs
-
-
-@dataclass(frozen=True)
-class _Scaled:
-    """A quantity in the prefix that its values suggest."""
-
-    label: str
-    factor: float
-
-
-def _scaled(name: str, unit: str, values: np.ndarray) -> _Scaled:
-    """Label with the unit, and what SI values are multiplied by."""
-    size = np.abs(values[np.isfinite(values)])
-    largest = float(size.max(initial=0.0))
-    if largest == 0 or not unit or unit.startswith("dB"):
-        return _Scaled(labelled(typeset(name), "" if unit == "1" else unit), 1.0)
-    power = int(np.floor(np.log10(largest))) // 3 * 3
-    if unit == "m" and 1e-7 <= largest < 2.5e-6:
-        power = -9  # optics counts in nm up to a few micrometres
-    one, _, prefixed = pretty(10.0**power, unit).partition(" ")
-    power, prefixed = (power, prefixed) if one == "1" else (0, "" if unit == "1" else unit)
-    return _Scaled(labelled(typeset(name), prefixed), 10.0**-power)
-
-
-def _draw_panel(upper: Axes, lower: Axes, rows: Table, units: Any, x: str | None) -> None:
-    """One data set of one observable."""
-    name = str(rows["observable"][0])
-    along = x or _along(rows)
-    at = rows[along] if along else np.arange(1, len(rows["value"]) + 1)
-    across = _scaled(along or "row", units.get(along, "") if along else "", at)
-    upwards = _scaled(name, units.get(name, ""), rows["value"])
-    curves, title = _curves(rows, along, units)
-    for curve in curves:
-        _draw_curve(upper, lower, curve, at * across.factor, rows, upwards.factor)
-    _finish_data(upper, at, rows, upwards, title)
-    _finish_residuals(lower, across.label)
-
-
-def _along(rows: Table) -> str | None:
-    """The condition that takes most values."""
-    counts = {name: len(np.unique(rows[name])) for name in _conditions(rows)}
-    best = max(counts, key=lambda name: counts[name], default=None)
-    return best if best is not None and counts[best] > 1 else None
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """Rows of a panel that are drawn together.
-
-    Args:
-        rows: Which, in the order in which they are joined.
-        colour: Of the points.
-        label: In the legend; None for a curve alone.
-        is_joined: Whether a line joins the fit.
-    """
-
-    rows: np.ndarray
-    colour: Any
-    label: str | None
-    is_joined: bool
-
-
-def _curves(rows: Table, along: str | None, units: Any) -> tuple[list[_Curve], str]:
-    """Curves of a panel, by the conditions other than that of the axis, and the title of their legend."""
-    at = rows[along] if along else np.arange(len(rows["value"]))
-    order = np.argsort(at, kind="stable")
-    others = [name for name in _conditions(rows) if name != along and len(np.unique(rows[name])) > 1]
-    if not others:
-        return [_Curve(order, "C0", None, True)], ""
-    keys, which = np.unique(np.stack([rows[name] for name in others], 1), axis=0, return_inverse=True)
-    if len(keys) > CURVES or 2 * len(keys) > len(at):
-        return [_Curve(order, "C0", None, False)], ""
-    palette = matplotlib.colormaps["viridis"]
-    scales = [_scaled(name, units.get(name, ""), rows[name]) for name in others]
-    labels = [", ".join(number(v * s.factor) for v, s in zip(key, scales, strict=True)) for key in keys]
-    curves = [
-        _Curve(order[which.ravel()[order] == i], palette(0.85 * i / max(len(keys) - 1, 1)), label, True)
-        for i, label in enumerate(labels)
-    ]
-    return curves, ", ".join(s.label for s in scales)
-
-
-def _draw_curve(upper: Axes, lower: Axes, curve: _Curve, at: np.ndarray, rows: Table, factor: float) -> None:
-    i, many = curve.rows, len(at) > MANY
-    style: dict[str, Any] = {
-        "color": curve.colour, "linestyle": "none", "marker": ".", "rasterized": many, "zorder": 2,
-        "markersize": 2 if many else 6, "alpha": 0.3 if many else 1.0,
-    }  # fmt: skip
-    upper.errorbar(
-        at[i],
-        rows["value"][i] * factor,
-        rows["sigma"][i] * factor,
-        **style,
-        elinewidth=0.8,
-        label="data" if curve.label is None else None,
-    )
-    lower.plot(at[i], rows["residual"][i], **style)
-    fit = rows["fit"][i] * factor
-    if not curve.is_joined:
-        upper.plot(at[i], fit, color="tab:red", linestyle="none", marker="_", markersize=9, zorder=3, label="fit")
-        return
-    colour = "tab:red" if curve.label is None else curve.colour
-    upper.plot(at[i], fit, color=colour, linewidth=1.3, zorder=3, label=curve.label or "fit")
-    if "fit_lower" in rows:
-        band = rows["fit_lower"][i] * factor, rows["fit_upper"][i] * factor
-        upper.fill_between(at[i], *band, color=colour, alpha=0.25, linewidth=0, zorder=1)
-
-
-def _finish_data(ax: Axes, at: np.ndarray, rows: Table, upwards: _Scaled, title: str) -> None:
-    ax.set_ylabel(upwards.label)
-    ax.tick_params(labelbottom=False)
-    if is_logarithmic(np.unique(at)):
-        ax.set_xscale("log")
-    values = np.concatenate([rows["value"], rows["fit"]])
-    if np.all(values > 0) and spans_decades(rows["fit"]):
-        ax.set_yscale("log")
-        # Long error bars reach zero: they are cut off, and the axis is as long as the values need.
-        ax.set_ylim(values.min() / 1.5 * upwards.factor, values.max() * 1.5 * upwards.factor)
-    ax.grid(True, alpha=0.25)
-    ax.legend(title=title or None, fontsize="small", title_fontsize="small", framealpha=0.9)
-    readable(ax)
-
-
-def _finish_residuals(ax: Axes, label: str) -> None:
-    ax.axhspan(-TWO_SIGMA, TWO_SIGMA, color="0.5", alpha=0.15, linewidth=0)
-    ax.axhline(0.0, color="black", linewidth=0.8)
-    reach = max(3.2, 1.05 * max(map(abs, ax.get_ylim())))
-    ax.set_ylim(-reach, reach)
-    ax.set_xlabel(label)
-    ax.set_ylabel("residual (σ)")
-    ax.locator_params(axis="y", nbins=5, integer=True)
-    ax.grid(True, alpha=0.25)
-    readable(ax)
 
 
 def fit_profiles(fit: Any) -> Figure:
@@ -290,20 +67,20 @@ def fit_profiles(fit: Any) -> Figure:
 
 def _draw_profile(ax: Axes, profile: Any, estimate: Any) -> None:
     values, rise = np.array(profile.values), np.array(profile.chi2)
-    scaled = _scaled(profile.name, estimate.unit, np.array([estimate.value]))
-    at = values * scaled.factor
+    along = scaled(profile.name, estimate.unit, np.array([estimate.value]))
+    at = values * along.factor
     ax.plot(at, rise, color="C0", marker=".", markersize=4, label="profile")
     ax.axhline(profile.threshold, color="0.3", linestyle="--", linewidth=0.9)
     if estimate.is_determined:
-        _draw_parabola(ax, values, estimate, scaled.factor)
-    ax.plot(estimate.value * scaled.factor, 0.0, color="tab:red", marker="o", markersize=5, clip_on=False, zorder=4)
-    _draw_ends(ax, at, estimate, scaled.factor)
+        _draw_parabola(ax, values, estimate, along.factor)
+    ax.plot(estimate.value * along.factor, 0.0, color="tab:red", marker="o", markersize=5, clip_on=False, zorder=4)
+    _draw_ends(ax, at, estimate, along.factor)
     if estimate.logarithmic and spans_decades(values, 1.0):
         ax.set_xscale("log")
     else:
         ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(0.0, 2.2 * profile.threshold)
-    ax.set_xlabel(scaled.label)
+    ax.set_xlabel(along.label)
     ax.margins(x=0)
     ax.grid(True, alpha=0.25)
     readable(ax)
@@ -394,9 +171,12 @@ def fit_starts(fit: Any, *, ax: Axes | None = None) -> Axes:
 
 
 def _scale_rise(ax: Axes, rise: np.ndarray, best: float) -> None:
-    """Logarithmic above what is rounding, where the minima differ by decades."""
-    above = rise[rise > 1e-6 * (abs(best) or 1.0)]
-    if above.size and above.max() > 10 * above.min():
+    """Logarithmic where minima differ by decades; rounding, which is all there is where none differ, is not shown."""
+    above = rise[rise > 1e-6 * abs(best)]
+    if not above.size:
+        largest = abs(best) if np.isfinite(best) and best else 1.0
+        ax.set_ylim(-0.05 * largest, largest)
+    elif above.max() > 10 * above.min():
         linear = 10.0 ** np.floor(np.log10(above.min()))
         ax.set_yscale("symlog", linthresh=linear)
         ax.set_ylim(bottom=-0.3 * linear)
@@ -414,4 +194,5 @@ def _mark_starts(ax: Axes, starts: Any, shown: int) -> None:
             shown + 0.5, starts.num + 0.5, color="0.8", linewidth=0, label=f"no finite prediction: {starts.failed}"
         )
     ax.set_xlim(0.5, starts.num + 0.5)
-    ax.legend(loc="upper left", fontsize="small")
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(loc="upper left", fontsize="small")

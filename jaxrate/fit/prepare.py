@@ -1,0 +1,82 @@
+"""Checking and laying out a fit: experiments, tables and wishes become one task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jaxrate.experiment import Experiment
+from jaxrate.fit.likelihood import Likelihood
+from jaxrate.fit.measured import Measured, Noise, measured
+from jaxrate.fit.sources import tabulated
+from jaxrate.fit.stated import Wishes, stated
+from jaxrate.fit.subject import Known, OfExperiment, OfFunction, Subject
+from jaxrate.fit.table import Table
+from jaxrate.fit.task import Task, task
+
+Fitted = Experiment | Callable[[dict[str, Any]], Mapping[str, Any]]
+"""What is fitted: an experiment, or a pure function from {parameter: array} to {name: array}, element by element."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A fit that is checked and laid out.
+
+    Attributes:
+        subjects: What is fitted.
+        tables: To what.
+        task: How.
+    """
+
+    subjects: tuple[Subject, ...]
+    tables: tuple[Table, ...]
+    task: Task
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """Those subjects that are experiments."""
+        return [s.experiment for s in self.subjects if isinstance(s, OfExperiment)]
+
+
+def prepared(experiment: Any, data: Any, wishes: Wishes, noise: Noise, loss: Likelihood) -> Prepared:
+    """Check and lay out a fit."""
+    pairs = _pairs(experiment, data)
+    tables = tuple(tabulated(table) for _, _, table in pairs)
+    subjects = tuple(_subject(what, table, wishes) for (_, what, _), table in zip(pairs, tables, strict=True))
+    bound = [measured(s, t, name, noise) for (name, _, _), s, t in zip(pairs, subjects, tables, strict=True)]
+    datasets = list(dict.fromkeys(str(d) for m in bound for d in m.dataset))
+    conditions = {name for m in bound for name in m.conditions}
+    what = stated(wishes, _known(subjects, bound, wishes), conditions, datasets)
+    return Prepared(subjects, tables, task(subjects, bound, datasets, what, loss))
+
+
+def _pairs(experiment: Any, data: Any) -> list[tuple[str, Fitted, Any]]:
+    """(name, what is fitted, table) of every data set."""
+    if not isinstance(experiment, Mapping):
+        return [("data", experiment, data)]
+    if not isinstance(data, Mapping) or set(data) != set(experiment):
+        names = ", ".join(f"'{name}': ..." for name in experiment)
+        raise ValueError(f"Several experiments need a table each, by the same names: {{{names}}}.")
+    return [(name, what, data[name]) for name, what in experiment.items()]
+
+
+def _subject(what: Fitted, table: Table, wishes: Wishes) -> Subject:
+    if isinstance(what, Experiment):
+        return OfExperiment(what)
+    if not callable(what):
+        raise ValueError(f"What is fitted must be a jr.Experiment or a function, but {what!r} was given.")
+    named = dict.fromkeys([*wishes.free, *wishes.fixed, *wishes.tie, *table.columns])
+    return OfFunction(what, tuple(named))
+
+
+def _known(subjects: Sequence[Subject], bound: Sequence[Measured], wishes: Wishes) -> dict[str, Known]:
+    """Every parameter that may be named: of the models, of functions, and corrections of the instruments."""
+    known = {name: k for subject in subjects for name, k in subject.parameters.items()}
+    for subject, data in zip(subjects, bound, strict=True):
+        for name in data.names:
+            known[f"{name}.scale"] = Known("1", 1.0, "positive")
+            known[f"{name}.offset"] = Known(subject.observables[name] or "1", 0.0, "finite")
+        known |= {f"{name}.scale": Known("1", 1.0, "positive") for name in data.conditions}
+    if any(isinstance(subject, OfFunction) for subject in subjects):
+        for name in (*wishes.free, *wishes.fixed, *wishes.tie):
+            known.setdefault(name, Known("", None, "finite"))
+    return known
