@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrate as jr
-from benchmarks import media, reference, transients
+from benchmarks import fits, media, reference, transients
 from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
 from benchmarks.measure import Case, Reading
 
@@ -26,6 +26,7 @@ LANES = {
     "SWEEP": 10**6,
     "REDUCE": 10**8,
     "FIRST": 2**14,
+    "FIT": 10_000,
 }
 """Ensembles of each job at full size."""
 
@@ -180,4 +181,5 @@ JOBS: dict[str, Callable[[int], list[Case]]] = {
     "SWEEP": stored_sweep,
     "REDUCE": reduced_sweep,
     "FIRST": first_calls,
+    "FIT": fits.fits,
 }

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import diagram
 from benchmarks.ensembles import DTYPES
 from benchmarks.exponentials import LOOP_EXPM, VMAP_EXPM
+from benchmarks.fits import LMFIT, LMFIT_AS_IT_IS, SCIPY, TOLERANCES, optimistix_at
 from benchmarks.floor import FLOOR
 from benchmarks.fresh import SAMPLE as FIRST_SAMPLE
 from benchmarks.jobs import LANES
@@ -20,7 +21,7 @@ Run = Mapping[str, Any]
 Key = tuple[str, str]
 """Job and name of an entry."""
 
-J1, J2, J3 = (("J1", "jaxrate"), ("J2", "jaxrate"), ("J3", "jaxrate"))
+J1, J2, J3, FIT = (("J1", "jaxrate"), ("J2", "jaxrate"), ("J3", "jaxrate"), ("FIT", "jaxrate"))
 GRADIENT, DECAY_GRADIENT = ("J4", "value and gradient"), ("J2G", "value and gradient")
 DIFFRAX, LSODA = diffrax_at(RTOL), lsoda_at(RTOL)
 COLUMNS = ("job", "by", "dtype", "device", "cores", "busy", "ensembles", "time", "per ensemble", "compile", "error")
@@ -35,7 +36,13 @@ NOTES = (
     "inversion in J1, of the inversion or its six derivatives in J4, of the gain in SWEEP, of the mean and the maximum "
     "in REDUCE, of all populations in FIRST. `busy` is the number of cores kept busy.",
 )
-NOTES_IN_TIME = (
+NOTES_NOTES_OF_FITS = (
+    "FIT: an ensemble is a fit. 10,000 replicas of one measurement of saturable absorption, 60 points with 1 % noise, are "
+    "fitted in 4 parameters from one start; every program is told the closed form. `of a medium` fits as many saturated "
+    "gains of J1's medium, each prediction solved as a steady state. The error is the largest relative deviation of a "
+    "parameter from the minimum of chi-squared, found in long double.",
+)
+IN_TIME = (
     "J2 is the inversion of J1's medium at 100 times, 0.1 ms apart, from all in level 0; J3 at 100 times over 8 "
     "decades, from 1 ns to 0.1 s; J2G the trapezoidal integral over the population of level 2 at the times of J2. "
     "`value and gradient` is by pump rate, B, quenching rate and intensity.",
@@ -59,7 +66,7 @@ class Figure:
         of: The entry it is read from.
         over: The entry it is divided by, in time per ensemble unless `fact` says otherwise; None for a figure with a
             unit.
-        fact: Key of what is read: "seconds", or "error" for a ratio of errors, or one of the entry's facts.
+        fact: Key of what is read: "seconds", "error", or one of the entry's facts.
         at_most, at_least: Its bounds at full size on a CPU.
     """
 
@@ -81,6 +88,8 @@ class Figure:
         """The value with its unit."""
         if self.over is not None:
             return _scaled(value, ("x", 1.0))
+        if self.fact == "error":
+            return f"{value:.1e}"
         return size_text(value) if self.fact.endswith("bytes") else time_text(value)
 
     def met(self, value: float) -> bool:
@@ -115,6 +124,11 @@ FIGURES = (
     Figure("REDUCE of 10^8, peak resident memory", ("REDUCE", "mean and maximum"), fact="peak_bytes", at_most=1e9),
     Figure("FIRST call, 4 levels", ("FIRST", "4 levels"), at_most=3),
     Figure("FIRST call, 40 levels, 160 processes", ("FIRST", "40 levels, 160 processes"), at_most=20),
+    Figure(f"{LMFIT} over FIT", ("FIT", LMFIT), FIT, at_least=100),
+    Figure(f"{LMFIT_AS_IT_IS} over FIT", ("FIT", LMFIT_AS_IT_IS), FIT, at_least=100),
+    Figure(f"{SCIPY} over FIT", ("FIT", SCIPY), FIT, at_least=30),
+    *(Figure(f"{name} over FIT", ("FIT", name), FIT, at_least=1) for name in map(optimistix_at, TOLERANCES)),
+    Figure("largest deviation of FIT from the minimum", FIT, fact="error", at_most=1e-8),
     Figure("import of jaxrate", ("FIRST", "4 levels"), fact="import_seconds"),
 )
 
@@ -190,6 +204,8 @@ def _found(figure: Figure, of: Entry, over: Entry | None) -> Mapping[str, float]
     if over is not None:
         scale = over["lanes"] / of["lanes"]
         return spread([scale * a / b for a, b in zip(of["seconds"], over["seconds"], strict=True)])
+    if figure.fact == "error":
+        return spread([of["error"]])
     return spread(of["seconds"] if figure.fact == "seconds" else [of["facts"][figure.fact]])
 
 
@@ -252,7 +268,8 @@ def markdown(run: Run) -> str:
 
 def notes(run: Run) -> tuple[str, ...]:
     """What one must know to read the tables."""
-    return NOTES + (NOTES_IN_TIME if any(entry["job"] in IN_TIME for entry in run["entries"]) else ())
+    jobs = {entry["job"] for entry in run["entries"]}
+    return NOTES + (NOTES_IN_TIME if jobs & {*IN_TIME} else ()) + (NOTES_OF_FITS if "FIT" in jobs else ())
 
 
 def piped(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -14,7 +14,8 @@ from jaxrate.fit.free import Free
 from jaxrate.fit.likelihood import LIKELIHOODS, SoftL1, StudentT, gaussian, likelihood_of, poisson, soft_l1, student_t
 from jaxrate.fit.minibatch import minibatch
 from jaxrate.fit.objective import FORWARD, Objective
-from jaxrate.fit.problem import HELD, TURNS, WEIGHT, Computed, Layout, LeastSquares, Part, U, Y, run_fits
+from jaxrate.fit.problem import HELD, TURNS, WEIGHT, Layout, LeastSquares, Part, U, Y, run_fits
+from jaxrate.fit.subject import Computed
 from tests.refusal import refused
 from tests.tolerance import close, same
 
@@ -100,7 +101,7 @@ def noisy() -> np.ndarray:
 @pytest.fixture(scope="module")
 def counts() -> np.ndarray:
     """Counts of decays, few at the end, shape (time, replica)."""
-    expected = 100 * np.exp(-0.7 * TIMES) + 0.5
+    expected = 100 * np.exp(-0.7 * TIMES) + 2
     return np.random.default_rng(2).poisson(expected[:, None], (TIMES.size, 400)).astype(float)
 
 
@@ -119,7 +120,7 @@ def test_counts_are_fitted_as_scipy_fits_them(counts):
     fit = fit_of(decay, DECAY, TIMES, counts[:, 0])
     found = descended(fit, poisson, np.log([[50.0], [1.0], [1.0]]))
     assert found["status"] == 0
-    expected = minimum(poisson, counts[:, 0], 1.0, np.log([100.0, 0.7, 0.5]))
+    expected = minimum(poisson, counts[:, 0], 1.0, np.log([100.0, 0.7, 2.0]))
     assert np.all(np.abs(found["u"][:, 0] - expected) < 1e-7 * errors_of(fit, expected))
 
 
@@ -131,9 +132,9 @@ def test_counts_are_fitted_without_bias(counts):
     weighted = fit_of(decay, DECAY, TIMES, counts[:, 0])
     # the square root of the counts as their error: what Poisson's likelihood is there to replace
     roots = 1 / np.sqrt(np.maximum(counts, 1))
-    usual = by_squares(weighted, np.log([[100.0], [0.7], [0.5]]), y=counts, weight=roots)
+    usual = by_squares(weighted, np.log([[100.0], [0.7], [2.0]]), y=counts, weight=roots)
     biased = np.exp(usual["u"][2])
-    assert abs(np.mean(np.exp(found["u"][2])) - 0.5) < 0.2 * abs(biased.mean() - 0.5)
+    assert abs(np.mean(np.exp(found["u"][2])) - 2) < 0.1 * abs(biased.mean() - 2)
 
 
 def test_the_gaussian_end_is_that_of_least_squares(noisy):
@@ -245,11 +246,11 @@ def test_minibatches_come_within_the_errors_of_the_whole_fit():
     x = rng.uniform(0, 8, 100_000)
     fit = fit_of(decay, DECAY, x, 100 * np.exp(-0.7 * x) + 3 + rng.normal(size=x.size), chunk=1000)
     whole = by_squares(fit, START)["u"][:, 0]
-    u, trace = minibatch(fit[0], gaussian, fit[1], START, states=1000, steps=600, seed=5)
-    assert trace.shape == (600, 2)
+    u, trace = minibatch(fit[0], gaussian, fit[1], START, states=1000, steps=1000, seed=5)
+    assert trace.shape == (1000, 2)
     assert np.max(np.abs(u - whole[:, None]) / errors_of(fit, whole)[:, None]) < 2
     close(trace[-100:].mean(axis=0), 1e5, rtol=0.02)
-    same(u, minibatch(fit[0], gaussian, fit[1], START, states=1000, steps=600, seed=5)[0])
+    same(u, minibatch(fit[0], gaussian, fit[1], START, states=1000, steps=1000, seed=5)[0])
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)

@@ -1,3 +1,3 @@
-"""The command line: `jaxrate`, `jaxrate solve FILE`, `jaxrate show FILE`, `jaxrate media`. The one part that prints."""
+"""The command line: `jaxrate`, and `jaxrate solve`, `fit`, `show`, `media`. The one part that prints."""
 
 from jaxrate.cli.entry import main as main

@@ -1,13 +1,15 @@
-"""`jaxrate` without a command: a million ensembles of Nd:YAG, beside published values."""
+"""`jaxrate` without a command: a million ensembles of Nd:YAG, beside published values, and a fit of its B."""
 
 import argparse
 from math import isfinite
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from jaxrate.cli import results
 from jaxrate.cli.arguments import read_over
+from jaxrate.cli.demo_fit import demonstrate
 from jaxrate.cli.readings import Readings, expected_table, line_table, lines
 from jaxrate.cli.transparency import transparency
 from jaxrate.experiment import Experiment
@@ -33,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     _introduce(model, line, axes)
     ds = _solve(Experiment(model, Steady(), {"gain": Gain(line)}), axes)
     _report(model, line, next(iter(axes)))
-    _write(ds, arguments)
+    fit = demonstrate(MEDIUM, model, line, arguments.seed, arguments.output / "fit")
+    results.announce(_written(ds, arguments.output) | fit)
     return 0
 
 
@@ -88,8 +91,9 @@ def describe_transparency(model: Model, line: str, pump: str, fixed: dict[str, f
     return f"Transparency of `{line}` at {pump} = {pretty(root, unit)}: it absorbs below and amplifies above."
 
 
-def _write(ds: xr.Dataset, arguments: argparse.Namespace) -> None:
-    picture, numbers = arguments.output / "gain-map.png", arguments.output / "gain.zarr"
+def _written(ds: xr.Dataset, directory: Path) -> dict[Path, str]:
+    """Write the map and the numbers; what was written."""
+    picture, numbers = directory / "gain-map.png", directory / "gain.zarr"
     results.save_figure(draw_map(ds, "gain"), picture)
     results.save_dataset(ds, numbers)
-    results.announce({picture: "the gain map", numbers: f'the numbers: xarray.open_zarr("{numbers}")'})
+    return {picture: "the gain map", numbers: f'the numbers: xarray.open_zarr("{numbers}")'}

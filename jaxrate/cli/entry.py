@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from jaxrate.cli.fit_file import EXAMPLE
 from jaxrate.cli.interrupts import INTERRUPTED, leave, leave_at_once
 from jaxrate.names import unknown
 
@@ -144,7 +145,7 @@ def _add_over(command: argparse.ArgumentParser) -> None:
 
 
 def _add_fit(command: argparse.ArgumentParser) -> None:
-    command.epilog, command.formatter_class = FIT_FILE, argparse.RawDescriptionHelpFormatter
+    command.epilog, command.formatter_class = EXAMPLE, argparse.RawDescriptionHelpFormatter
     command.add_argument("target", metavar="FIT", type=Path, help="a fit file (TOML)")
     command.add_argument(
         "--data",

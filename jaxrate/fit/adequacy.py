@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import stats
 
+from jaxrate.fit.likelihood import gaussian, poisson
 from jaxrate.fit.result import Adequacy
 from jaxrate.fit.task import Task
 
@@ -24,7 +25,8 @@ def adequacy(task: Task, residuals: np.ndarray, square: float, dof: int, scale: 
         dof: Degrees of freedom.
         scale: Standard deviation of the noise over that stated.
     """
-    p_value = float(stats.chi2.sf(square, dof)) if task.is_noise_stated and dof > 0 else np.nan
+    is_tested = task.is_noise_stated and task.loss in (gaussian, poisson) and dof > 0
+    p_value = float(stats.chi2.sf(square, dof)) if is_tested else np.nan
     correlation, pairs = lag1(task, residuals)
     limit = max(CORRELATED, BY_CHANCE / np.sqrt(max(pairs, 1)))
     return Adequacy(

@@ -77,9 +77,8 @@ def _status(found: Found, known: Identified, judged: Any, rivals: list) -> tuple
         ("inadequate_model", adequacy_remarks(judged) if is_inadequate(judged) else []),
         ("multiple_minima", [RIVALS.format(len(rivals))] if rivals else []),
     ]
-    wrong = [(status, remarks) for status, remarks in checks if remarks]
-    status: FitStatus = wrong[0][0] if wrong else "ok"
-    return status, [remark for _, remarks in wrong for remark in remarks]
+    wrong: list[tuple[FitStatus, list[str]]] = [(status, remarks) for status, remarks in checks if remarks]
+    return (wrong[0][0] if wrong else "ok"), [remark for _, remarks in wrong for remark in remarks]
 
 
 NOT_CONVERGED = "The fit did not converge: what follows is the best point that was found, and no minimum."

@@ -22,8 +22,8 @@ STEPS = 2000
 """Steps by default."""
 RATE = 0.3
 """Length of the first steps, in standard errors that a fit of one minibatch would have."""
-REFRESHES = 8
-"""How often coordinates are found anew."""
+STAGES = 8
+"""How often coordinates are found anew, and steps are long again, before the last time."""
 
 _ADAM = optax.scale_by_adam()
 
@@ -121,8 +121,9 @@ def minibatch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Walk from every start by Adam, each step by the gradient of a random part of the data.
 
-    In coordinates of standard errors, which are found anew now and then; steps shrink as a cosine to nothing. It comes
-    within about a standard error, and does not tell how near: let `Descent` go on from there.
+    In coordinates of standard errors, which are found anew at the beginning of each stage, in the course of which the
+    steps shrink as a cosine to nothing. The end is within about a standard error of the minimum, which nothing here
+    confirms: let `Descent` go on from there.
 
     Args:
         layout, likelihood, base: The fit.
@@ -130,7 +131,7 @@ def minibatch(
         own: What differs from fit to fit, as in `run_fits`.
         states: States in a minibatch.
         steps: Number of steps.
-        rate: Length of the first, in standard errors of a minibatch.
+        rate: Length of the first, in standard errors of a minibatch; longer where the minimum is far.
         seed: Of the minibatches.
 
     Returns:
@@ -144,10 +145,16 @@ def minibatch(
     sampler = Sampler(layout, base, own or {}, states, np.random.default_rng(seed))
     trace: list[np.ndarray] = []
     with jax.enable_x64(True):
-        lengths = np.asarray(optax.cosine_decay_schedule(rate, steps)(jnp.arange(steps)))
-        for some in np.array_split(lengths, min(REFRESHES, steps)):
-            u = _stage(sampler, likelihood, u, some, trace)
+        for some in _stages(steps):
+            lengths = np.asarray(optax.cosine_decay_schedule(rate, some)(jnp.arange(some)))
+            u = _stage(sampler, likelihood, u, lengths, trace)
     return u, np.array(trace)
+
+
+def _stages(steps: int) -> list[int]:
+    """Steps of each stage. The last one takes half of all: what it averages over decides how close it comes."""
+    early = [len(some) for some in np.array_split(np.arange(steps // 2), STAGES)]
+    return [*(some for some in early if some), steps - steps // 2]
 
 
 def _stage(
@@ -157,8 +164,11 @@ def _stage(
     lower, upper = (bound[:, None] for bound in sampler.layout.free.bounds(sampler.layout.split(sampler.base)[0]))
     kernel = Gradients(sampler.small, likelihood)
     drawn, own = sampler.draw()
-    R = run_fits(replace(kernel, normal=True), drawn, u, own)["R"]
-    T = _inverse(jnp.where(jnp.asarray(own.get(HELD, np.zeros(u.shape))) > 0, 0.0, R)) * np.sqrt(sampler.times)
+    found = run_fits(replace(kernel, normal=True), drawn, u, own)
+    R = np.where(own.get(HELD, np.zeros((len(u), 1))) > 0, 0.0, found["R"])
+    distance = np.linalg.norm(found["c"], axis=0) / np.sqrt(sampler.times)
+    far = np.maximum(distance / np.sum(lengths), 1.0)  # so that the steps can get where the minimum seems to be
+    T = _inverse(R) * np.sqrt(sampler.times) * far
     state = _ADAM.init(jnp.zeros(u.shape))
     for length in lengths:
         drawn, own = sampler.draw()

@@ -12,6 +12,7 @@ from jaxrate.fit.identify import Identified, identify
 from jaxrate.fit.journal import Journal, fingerprint
 from jaxrate.fit.likelihood import likelihood_of
 from jaxrate.fit.measured import Noise
+from jaxrate.fit.minibatch import minibatch as minibatches
 from jaxrate.fit.optimize import Found, search, starts
 from jaxrate.fit.prepare import Fitted, Prepared, prepared
 from jaxrate.fit.result import FitResult
@@ -46,6 +47,7 @@ def fit(
     level: float = 0.95,
     num_starts: int = 256,
     seed: int = 0,
+    minibatch: int | None = None,
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
 ) -> FitResult:
@@ -76,6 +78,8 @@ def fit(
         level: Of the intervals.
         num_starts: The stated start and scrambled Sobol points around it, within the bounds or a decade to each side.
         seed: Of the starts and of the bootstrap.
+        minibatch: States in a random part of a very large table: Adam goes a long way by such parts, before the fit to
+            all data begins.
         checkpoint: A file (.npz) that keeps finished fits: called again after an interruption, it goes on from there
             to the identical answer. It is removed when the fit is done.
         progress: Whether to show a bar; by default on a terminal, for what takes longer than a second.
@@ -98,13 +102,18 @@ def fit(
     wishes = Wishes(free, start or {}, bounds or {}, fixed or {}, tie or {}, prior or {}, per or {})
     ready = prepared(experiment, data, wishes, Noise(resolution or {}, jitter or {}), likelihood_of(loss))
     _check_choices(intervals, level, num_starts)
-    settings = _settings(wishes, ready.task.stated, loss, intervals, num_starts)
+    if minibatch is not None and minibatch < 1:
+        raise ValueError(f"`minibatch` must be a number of states from 1 on, but {minibatch} was given.")
+    settings = _settings(
+        wishes, ready.task.stated, loss=str(loss), intervals=intervals, num_starts=num_starts, minibatch=minibatch
+    )
     mark = fingerprint(ready.task.base, ready.task.stated.free.names, settings, level, seed)
     path = None if checkpoint is None else Path(checkpoint)
     with bar(None, progress, " fits") as advance:
         journal = Journal(path, mark, advance)
         try:
-            found = _fitted(ready, ready.task.with_journal(journal), intervals, level, num_starts, seed)
+            begin = _begin(ready.task, num_starts, minibatch, seed)
+            found = _fitted(ready, ready.task.with_journal(journal), begin, intervals, level, seed)
         except BaseException:
             journal.write()
             raise
@@ -147,7 +156,7 @@ def _check_choices(intervals: str, level: float, num_starts: int) -> None:
         raise ValueError(f"`num_starts` must be at least 1, but {num_starts} was given.")
 
 
-def _settings(wishes: Wishes, stated: Stated, loss: Any, intervals: str, num_starts: int) -> dict[str, Any]:
+def _settings(wishes: Wishes, stated: Stated, **others: Any) -> dict[str, Any]:
     """What was asked for, as text and numbers."""
     plain = {
         "start": dict(wishes.start),
@@ -162,7 +171,7 @@ def _settings(wishes: Wishes, stated: Stated, loss: Any, intervals: str, num_sta
         "per": dict(wishes.per),
     }
     kept = {name: values for name, values in plain.items() if values}
-    return {"free": list(wishes.free), **kept, "loss": str(loss), "intervals": intervals, "num_starts": num_starts}
+    return {"free": list(wishes.free), **kept, **others}
 
 
 def _told(rule: Any) -> str:
@@ -170,10 +179,17 @@ def _told(rule: Any) -> str:
     return rule if isinstance(rule, str) else getattr(rule, "text", f"a Python function, {rule.__qualname__}")
 
 
-def _fitted(ready: Prepared, task: Task, method: str, level: float, num_starts: int, seed: int) -> FitResult:
-    """The result of a fit, but for what was asked and what computed it."""
+def _begin(task: Task, num_starts: int, states: int | None, seed: int) -> np.ndarray:
+    """Where the fits to all data begin, shape (coordinate, start)."""
     begin = starts(task, num_starts, seed)
     _refuse_untouched(task, begin)
+    return (
+        begin if states is None else minibatches(task.layout, task.loss, task.base, begin, states=states, seed=seed)[0]
+    )
+
+
+def _fitted(ready: Prepared, task: Task, begin: np.ndarray, method: str, level: float, seed: int) -> FitResult:
+    """The result of a fit, but for what was asked and what computed it."""
     found = search(task, begin)
     for _ in range(AGAIN):
         known = _identified(task, found.best)
