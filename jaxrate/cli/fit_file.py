@@ -29,10 +29,7 @@ fit.toml:
   its [experiment]; several are [experiment.NAME], each with a table: --data NAME=FILE, or data = "FILE" in the file.
 """
 
-BY_NAME = ("start", "bounds", "fixed", "prior", "tie", "per", "resolution", "jitter")
-"""Arguments of `jr.fit` that are tables, by parameter or observable."""
 CHOICES = {"loss": "text", "intervals": "text", "level": "a number", "num_starts": "a whole number", "seed": "a seed"}
-KEYS = ("model", "free", "experiment", *BY_NAME, *CHOICES)
 
 
 @dataclass(frozen=True)
@@ -188,7 +185,8 @@ READ: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("start", "fixed", "resolution", "jitter"), _quantity),
     **{"bounds": _bounds, "prior": _prior, "tie": _rule, "per": _text},
 }
-"""How the values of each table are read."""
+"""Arguments of `jr.fit` that are tables, by parameter or observable, and how their values are read."""
+KEYS = ("model", "free", "experiment", *READ, *CHOICES)
 
 
 def _choice(key: str, value: Any) -> Any:

@@ -43,10 +43,11 @@ def result(
     judged = adequacy(task, residuals, solution.square, solution.dof, solution.scale)
     rivals = _rivals(found, groups, solution, level)
     status, remarks = _status(found, known, judged, rivals)
+    remarks += _run_away(solution)
     return FitResult(
         status=status,
         remarks=(*remarks, *(r for t in ready.tables for r in t.remarks)),
-        estimates=estimates(solution, ends, np.flatnonzero(known.determined)),
+        estimates=estimates(solution, ends, [*np.flatnonzero(known.determined), *limited(known)]),
         derived=derived(solution, ready.experiments, level),
         combinations=_combinations(solution, known, level),
         covariance=solution.covariance,
@@ -72,17 +73,36 @@ def _rivals(found: Found, groups: list[np.ndarray], solution: Solution, level: f
 def _status(found: Found, known: Identified, judged: Any, rivals: list) -> tuple[FitStatus, list[str]]:
     """The first thing that is wrong, and all of it in sentences."""
     checks: list[tuple[FitStatus, list[str]]] = [
-        ("not_converged", [] if found.converged[0] else [NOT_CONVERGED]),
+        ("not_converged", [] if found.converged[0] else [_not_converged(found)]),
         ("not_identifiable", _not_identifiable(known)),
         ("inadequate_model", adequacy_remarks(judged) if is_inadequate(judged) else []),
-        ("multiple_minima", [RIVALS.format(len(rivals))] if rivals else []),
+        ("multiple_minima", [RIVALS.format(_others(len(rivals)))] if rivals else []),
     ]
     wrong: list[tuple[FitStatus, list[str]]] = [(status, remarks) for status, remarks in checks if remarks]
     return (wrong[0][0] if wrong else "ok"), [remark for _, remarks in wrong for remark in remarks]
 
 
+RUN_AWAY = "`{}` ran {}, as far as it was looked for: the data give a limit and no value; state bounds if you know any."
 NOT_CONVERGED = "The fit did not converge: what follows is the best point that was found, and no minimum."
-RIVALS = "{} other minima describe the data as well: see where the starts led, and narrow the bounds or add data."
+NO_PREDICTION = "No start gives a finite prediction: give others by `start`, or bounds that keep it finite."
+RIVALS = "{} as well: see where the starts led, and narrow the bounds or add data."
+
+
+def _run_away(solution: Solution) -> list[str]:
+    """Logarithms that nothing stopped."""
+    ran = []
+    for c, u in zip(solution.task.stated.coordinates, solution.u, strict=True):
+        at_end = [not np.isfinite(bound) and u == end for bound, end in zip((c.lower, c.upper), c.ends, strict=True)]
+        ran += [RUN_AWAY.format(c.name, "to zero" if at_end[0] else "to infinity")] if any(at_end) else []
+    return ran
+
+
+def _not_converged(found: Found) -> str:
+    return NOT_CONVERGED if np.isfinite(found.square[0]) else NO_PREDICTION
+
+
+def _others(number: int) -> str:
+    return "Another minimum describes the data" if number == 1 else f"{number} other minima describe the data"
 
 
 def _not_identifiable(known: Identified) -> list[str]:
@@ -90,14 +110,13 @@ def _not_identifiable(known: Identified) -> list[str]:
         return []
     lost = [name for name, it_is in zip(known.names, known.determined, strict=True) if not it_is]
     products = [f"`{c}`" for c in known.combinations if len(c.powers) > 1]
-    what = (
-        f"only {' and '.join(products)} {'is' if len(products) == 1 else 'are'} determined"
-        if products
-        else "nothing is"
-    )
-    return [
-        f"The data do not determine {', '.join(f'`{n}`' for n in lost)}: {what}. Fix some of them, or measure more."
-    ]
+    only = f": only {' and '.join(products)} {'is' if len(products) == 1 else 'are'} determined" if products else ""
+    return [f"The data do not determine {', '.join(f'`{n}`' for n in lost)}{only}. Fix some of them, or measure more."]
+
+
+def limited(known: Identified) -> list[int]:
+    """Coordinates that have lost their effect where the fit ended: they may still have a limit."""
+    return [known.names.index(name) for name in known.untouched]
 
 
 def estimates(solution: Solution, ends: Intervals, done: Collection[int]) -> tuple[Estimate, ...]:
@@ -172,7 +191,8 @@ def _table(
 ) -> dict[str, np.ndarray]:
     """Data beside the fit and its band, a row each, in the units that the data were compared in."""
     task = solution.task
-    half = solution.quantile(level) * solution.scale * np.linalg.norm(known.svd.factor.T @ slopes, axis=0)
+    with np.errstate(invalid="ignore"):  # no prediction has no slope
+        half = solution.quantile(level) * solution.scale * np.linalg.norm(known.svd.factor.T @ slopes, axis=0)
     factor, zero = _display(task)
     names = np.concatenate([np.array(m.names, object)[m.observable] for m in task.data])
     return {

@@ -70,7 +70,8 @@ def _propagated(
         return None
     variance = slope[touched] @ fit.covariance[np.ix_(touched, touched)] @ slope[touched]
     half = fit.quantile(level) * np.sqrt(variance) if np.isfinite(variance) else np.inf
-    return float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half))
+    with np.errstate(over="ignore"):
+        return float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half))
 
 
 def _populations(fit: Solution, experiment: Experiment, u: Any) -> Populations:

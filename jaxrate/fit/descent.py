@@ -35,6 +35,11 @@ VANISHED = 1e-12
 """Share of the squared length of a column of the Jacobian: steps that leave less went where the parameter has lost its
 effect, and are taken back."""
 
+PROBE = 1e-3
+"""Distance, in standard errors, over which curvature is taken from gradients."""
+SADDLE = 1e-4
+"""Negative curvature, relative to the usual, above which a lane has ended at a saddle."""
+
 _LBFGS = optax.scale_by_lbfgs(memory_size=10, scale_init_precond=False)
 """The inverse Hessian begins as 1, which it nearly is in coordinates of standard errors."""
 
@@ -67,13 +72,8 @@ class Descent:
         goal = Objective(self.layout, self.likelihood, base, block)
         end = descend(goal, block[U], box, block[TURNS][0])
         status = jnp.where(end.trusted, 0, 1).astype(jnp.int8)
-        return {
-            "u": end.best.u,
-            "square": end.best.square,
-            "R": end.best.R,
-            "turns": end.turns,
-            "status": status,
-        }
+        best = end.best
+        return {"u": best.u, "square": best.square, "R": best.R, "turns": end.turns, "status": status}
 
 
 class Box(NamedTuple):
@@ -140,7 +140,7 @@ def descend(goal: Objective, u: Array, box: Box, max_turns: Array) -> Search:
 
     Returns:
         Where each lane ended, and whether it can be trusted: only if its gradient, by the curvature found there, is
-        that of a minimum closer than 1e-6 standard errors.
+        that of a minimum closer than 1e-6 standard errors, and chi-squared bends upwards.
 
     Source:
         Nocedal and Wright, *Numerical optimization* (2006), algorithm 7.5; Hager and Zhang, *A new conjugate gradient
@@ -157,17 +157,30 @@ def descend(goal: Objective, u: Array, box: Box, max_turns: Array) -> Search:
     def goes_on(search: Search) -> Array:
         return jnp.any(~search.ended & (search.turns < max_turns))
 
-    return lax.while_loop(goes_on, lambda search: _round(goal, search, box, max_turns), begin)
+    end = lax.while_loop(goes_on, lambda search: _round(goal, search, box, max_turns), begin)
+    return end._replace(trusted=end.trusted & _is_lowest(goal, end.best, box))
+
+
+def _is_lowest(goal: Objective, best: Moment, box: Box) -> Array:
+    """Whether chi-squared bends upwards in every direction, by differences of its gradient: no saddle is a minimum."""
+    T = inverse(_free(best, box, jnp.zeros(best.u.shape, bool))[0])
+    number, _ = goal.scale
+    near = PROBE * jnp.sqrt(best.square / jnp.maximum(number, 1))
+    near = jnp.where(jnp.isfinite(near) & (near > 0), near, PROBE)
+
+    def one(k: Array, bends: Array) -> Array:
+        ahead, behind = (goal.slope(best.u + sign * near * T[:, k]).gradient for sign in (1, -1))
+        return bends.at[k].set(jnp.sum(T * (ahead - behind)[:, None], axis=0) / (2 * near))
+
+    bends = jnp.moveaxis(lax.fori_loop(0, len(T), one, jnp.zeros_like(T)), -1, 0)
+    return jnp.linalg.eigvalsh((bends + jnp.swapaxes(bends, 1, 2)) / 2)[:, 0] > -SADDLE
 
 
 def _compared(goal: Objective, square: Array, offset: Array) -> tuple[Array, Array]:
     """Whether a distance is as small as wanted, and whether it is small enough."""
     number, data = goal.scale
     error, rounding = jnp.sqrt(square / jnp.maximum(number, 1)), ROUNDING * data
-    return (
-        offset <= jnp.maximum(CONVERGED * error, rounding),
-        offset <= jnp.maximum(TRUSTED * error, 10 * rounding),
-    )
+    return offset <= jnp.maximum(CONVERGED * error, rounding), offset <= jnp.maximum(TRUSTED * error, 10 * rounding)
 
 
 def _free(moment: Moment, box: Box, blocked: Array) -> tuple[Array, Array]:

@@ -53,7 +53,9 @@ class Journal:
         parts = []
         for low in range(0, num, size):
             cut = {name: _cut(x, low, low + size) for name, x in {U: u, **own}.items()}
-            parts.append(self._recalled(f"{call}/{low}", lambda cut=cut: run_fits(kernel, base, cut.pop(U), cut)))
+            parts.append(
+                self._recalled(f"{call}/{low}-{low + size}", lambda cut=cut: run_fits(kernel, base, cut.pop(U), cut))
+            )
             self.advance(min(size, num - low))
         return {name: np.concatenate([np.atleast_1d(p[name]) for p in parts], axis=-1) for name in parts[0]}
 
@@ -70,7 +72,7 @@ class Journal:
 
     def write(self) -> None:
         """Write everything found so far, whole or not at all."""
-        if self.path is None:
+        if self.path is None or not self.entries:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
@@ -86,9 +88,9 @@ def _cut(x: np.ndarray, low: int, high: int) -> np.ndarray:
 
 def _read(path: Path, fingerprint: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             entries = {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, ValueError, TypeError, OSError, EOFError) as error:
         raise ValueError(
             f"`{path}` is no checkpoint of a fit, or is damaged ({error}): remove it to begin anew."
         ) from None

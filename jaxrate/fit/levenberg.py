@@ -14,11 +14,15 @@ CONVERGED = 1e-10
 """Cosine of the angle between the residuals and what the parameters can change of them, at which a fit has ended."""
 ROUNDING = 1e-15
 """Relative to the data: residuals below are rounding."""
+EXACT = 1e-13
+"""The same for what is solved rather than written down: a fit that close to its data counts as converged."""
 TRUSTED = 1e-7
 """The same cosine, up to which a fit that rounding keeps from coming closer counts as converged."""
 FLAT = 1e-9
 """Relative reduction of the sum of squares, of the step without damping, below which it is too noisy to compare: the
 gradient is compared instead."""
+LOST = 1e-9
+"""Change of the predictions, over the length of the residuals, below which all the range of a parameter is as good."""
 STEEP = 1e12
 """Damping at which no step is left."""
 GROWTH = 4.0
@@ -104,7 +108,9 @@ def levenberg(
 
     end = lax.while_loop(goes_on, turn, start)
     rounding = ROUNDING * data / jnp.sqrt(jnp.maximum(end.best.square, jnp.finfo(data.dtype).tiny))
-    converged = (end.angle <= jnp.maximum(TRUSTED, rounding)) & jnp.isfinite(end.best.square)
+    is_exact = jnp.sqrt(end.best.square) <= EXACT * data
+    converged = (end.angle <= jnp.maximum(TRUSTED, rounding)) | is_exact
+    converged = converged & jnp.isfinite(end.best.square)
     return end.best, converged, end.turns
 
 
@@ -143,10 +149,12 @@ def _squares(R: Array) -> Array:
 
 
 def _free(moment: Moment, lower: Array, upper: Array, held: Array) -> Array:
-    """Which parameters may move: neither held, nor at a bound that the fit presses against."""
+    """Which parameters may move: not held, nor at a bound that the fit presses against, nor without any effect."""
     gradient = jnp.sum(moment.R * moment.c[:, None], axis=0)
     pressed = ((moment.u <= lower) & (gradient > 0)) | ((moment.u >= upper) & (gradient < 0))
-    return ~held & ~pressed
+    reach = jnp.where(jnp.isfinite(upper - lower), upper - lower, jnp.inf)
+    lost = jnp.sqrt(_squares(moment.R)) * reach <= LOST * jnp.sqrt(moment.square)
+    return ~held & ~pressed & ~lost
 
 
 def _step(moment: Moment, free: Array, damping: Array) -> Array:

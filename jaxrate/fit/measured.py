@@ -1,15 +1,15 @@
 """What was measured: the numbers of a table in SI units, each beside the conditions it was measured under."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jaxrate.fit.subject import Subject
-from jaxrate.fit.table import Table
-from jaxrate.names import unknown
-from jaxrate.units import to_si
+from jaxrate.fit.table import SI, Column, Table
+from jaxrate.names import shown, unknown
+from jaxrate.units import read_any, to_si
 
 SAME = 1e-9
 """Relative difference up to which a coordinate of the table is that of an axis."""
@@ -68,15 +68,28 @@ class Noise:
 
     def variance(self, name: str, unit: str, level: bool) -> float:
         """Variance that is added."""
-        steps, extra = (_spread(which.get(name, 0.0), name, unit, level) for which in (self.resolution, self.jitter))
+        steps = _spread("resolution", self.resolution.get(name, 0.0), name, unit, level)
+        extra = _spread("jitter", self.jitter.get(name, 0.0), name, unit, level)
         return steps**2 / 12 + extra**2
 
+    def check(self, names: Collection[str]) -> None:
+        """Refuse what is said of anything that was not measured."""
+        for name in (*self.resolution, *self.jitter):
+            if name not in names:
+                raise ValueError(unknown("measured quantity", name, names, "this fit"))
 
-def _spread(given: Any, name: str, unit: str, level: bool) -> float:
+
+def _spread(what: str, given: Any, name: str, unit: str, level: bool) -> float:
     """A standard deviation: of a logarithm where the datum is one."""
-    if level and isinstance(given, str):
-        return PER_DB * float(given.removesuffix("dB").strip())
-    return float(to_si(given, unit, name)) if unit else float(given)
+    title = f"the {what} of {name}"
+    if level:
+        decibels = given.removesuffix("dB").strip() if isinstance(given, str) else given
+        value = PER_DB * float(to_si(decibels, "1", f"{title} in dB"))
+    else:
+        value = float(to_si(given, unit or "1", title))
+    if value < 0:
+        raise ValueError(f"`{title}` must not be negative, but {shown(given)} was given.")
+    return value
 
 
 def measured(subject: Subject, table: Table, label: str, noise: Noise) -> Measured:
@@ -99,6 +112,8 @@ def measured(subject: Subject, table: Table, label: str, noise: Noise) -> Measur
         np.concatenate([d["row"] for d in data]),
         np.concatenate([np.full(len(d["row"]), i) for i, d in enumerate(data)]),
     )
+    if not rows.size:
+        raise ValueError(f"{table.source} holds no measured number: {', '.join(f'`{n}`' for n in observables)} is NaN.")
     columns = _conditions(subject, table, tuple(observables))
     for name, values in columns.items():
         _refuse(
@@ -136,6 +151,9 @@ def _observables(subject: Subject, table: Table) -> dict[str, str]:
         if column not in known and not _is_light(column, subject, axes) and subject.parameters:
             names = [*possible, *(f"{name}.sigma" for name in possible), *subject.parameters, *axes]
             raise ValueError(f"{table.source}: {unknown('parameter or observable', column, names, 'this experiment')}")
+        stem, _, last = column.rpartition(".")
+        if not subject.parameters and stem in found and last not in ("sigma", "scale", "offset"):
+            raise ValueError(f"{table.source}: {unknown('column', column, [f'{stem}.sigma'], 'what was measured')}")
     if not found:
         wanted = ", ".join(f"`{name}`" for name in possible)
         raise ValueError(f"{table.source} holds nothing that is predicted: it needs a column of {wanted}.")
@@ -218,7 +236,14 @@ def _sigma(table: Table, name: str, unit: str, level: bool) -> np.ndarray:
             f"`{column.title}` is a ratio, but `{table.column(name).title}` is not in dB: "
             f"write `{own} [{table.column(name).unit}]`."
         )
-    return table.si(own, unit) if unit else (table[own] if column.unit is not None else column.values)
+    return table.si(own, unit or _unit(table.column(name), column))
+
+
+def _unit(measured: Column, sigma: Column) -> str:
+    """Unit of what is measured, where what is fitted knows none; its standard deviation must have the same."""
+    if measured.unit is None and sigma.unit is not None:
+        raise ValueError(f"`{sigma.title}` has a unit, but `{measured.title}` has none: write both or neither.")
+    return "1" if measured.unit in (None, SI) else read_any(measured.stated("1"), measured.title)[1]
 
 
 def _refuse(table: Table, rows: np.ndarray, what: str, why: str) -> None:

@@ -122,7 +122,7 @@ def minibatch(
     """Walk from every start by Adam, each step by the gradient of a random part of the data.
 
     In coordinates of standard errors, which are found anew at the beginning of each stage, in the course of which the
-    steps shrink as a cosine to nothing. The end is within about a standard error of the minimum, which nothing here
+    steps shrink as a cosine to nothing. The end is within a few standard errors of the minimum, which nothing here
     confirms: let `Descent` go on from there.
 
     Args:

@@ -12,6 +12,7 @@ from jaxrate.fit.stated import Wishes, stated
 from jaxrate.fit.subject import Known, OfExperiment, OfFunction, Subject
 from jaxrate.fit.table import Table
 from jaxrate.fit.task import Task, task
+from jaxrate.names import shown
 
 Fitted = Experiment | Callable[[dict[str, Any]], Mapping[str, Any]]
 """What is fitted: an experiment, or a pure function from {parameter: array} to {name: array}, element by element."""
@@ -43,6 +44,7 @@ def prepared(experiment: Any, data: Any, wishes: Wishes, noise: Noise, loss: Lik
     tables = tuple(tabulated(table) for _, _, table in pairs)
     subjects = tuple(_subject(what, table, wishes) for (_, what, _), table in zip(pairs, tables, strict=True))
     bound = [measured(s, t, name, noise) for (name, _, _), s, t in zip(pairs, subjects, tables, strict=True)]
+    noise.check({name for m in bound for name in m.names})
     datasets = list(dict.fromkeys(str(d) for m in bound for d in m.dataset))
     conditions = {name for m in bound for name in m.conditions}
     what = stated(wishes, _known(subjects, bound, wishes), conditions, datasets)
@@ -63,7 +65,7 @@ def _subject(what: Fitted, table: Table, wishes: Wishes) -> Subject:
     if isinstance(what, Experiment):
         return OfExperiment(what)
     if not callable(what):
-        raise ValueError(f"What is fitted must be a jr.Experiment or a function, but {what!r} was given.")
+        raise ValueError(f"What is fitted must be a jr.Experiment or a function, but {shown(what)} was given.")
     named = dict.fromkeys([*wishes.free, *wishes.fixed, *wishes.tie, *table.columns])
     return OfFunction(what, tuple(named))
 

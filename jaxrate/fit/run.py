@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxrate.fit.assemble import drawn, estimates, result
+from jaxrate.fit.assemble import drawn, estimates, limited, result
 from jaxrate.fit.identify import Identified, identify
 from jaxrate.fit.journal import Journal, fingerprint
+from jaxrate.fit.levenberg import LOST
 from jaxrate.fit.likelihood import likelihood_of
 from jaxrate.fit.measured import Noise
 from jaxrate.fit.minibatch import minibatch as minibatches
@@ -152,8 +153,8 @@ def _check_choices(intervals: str, level: float, num_starts: int) -> None:
         raise ValueError(unknown("method", intervals, METHODS, "intervals"))
     if not 0 < level < 1:
         raise ValueError(f"`level` must lie between 0 and 1, but {level} was given.")
-    if num_starts < 1:
-        raise ValueError(f"`num_starts` must be at least 1, but {num_starts} was given.")
+    if not isinstance(num_starts, int | np.integer) or num_starts < 1:
+        raise ValueError(f"`num_starts` must be a whole number from 1 on, but {num_starts} was given.")
 
 
 def _settings(wishes: Wishes, stated: Stated, **others: Any) -> dict[str, Any]:
@@ -176,7 +177,8 @@ def _settings(wishes: Wishes, stated: Stated, **others: Any) -> dict[str, Any]:
 
 def _told(rule: Any) -> str:
     """A tie as text that is the same in every process."""
-    return rule if isinstance(rule, str) else getattr(rule, "text", f"a Python function, {rule.__qualname__}")
+    text = getattr(rule, "text", rule)
+    return text if isinstance(text, str) else f"a Python function, {getattr(rule, '__qualname__', type(rule).__name__)}"
 
 
 def _begin(task: Task, num_starts: int, states: int | None, seed: int) -> np.ndarray:
@@ -192,9 +194,9 @@ def _fitted(ready: Prepared, task: Task, begin: np.ndarray, method: str, level: 
     """The result of a fit, but for what was asked and what computed it."""
     found = search(task, begin)
     for _ in range(AGAIN):
-        known = _identified(task, found.best)
+        known = _identified(task, found.best, float(found.square[0]))
         solution = _solution(task, found, known)
-        ends = _intervals(solution, method, level, seed)
+        ends = _intervals(solution, known, method, level, seed)
         if ends.better is None:
             break
         found = search(task, np.concatenate([ends.better[:, None], found.u], axis=1))
@@ -203,12 +205,15 @@ def _fitted(ready: Prepared, task: Task, begin: np.ndarray, method: str, level: 
 
 def _refuse_untouched(task: Task, begin: np.ndarray) -> None:
     """Refuse free parameters that no prediction depends on, at any start."""
-    seen = np.zeros(task.num, bool)
+    seen, looked = np.zeros(task.num, bool), False
     for u in begin.T[:LOOKS]:
-        seen |= np.any(np.nan_to_num(task.slopes(u)[1]) != 0, axis=1)
+        prediction, slopes = task.slopes(u)
+        told = np.isfinite(prediction)
+        seen |= np.any(slopes[:, told] != 0, axis=1)
+        looked |= told.any()
         if seen.all():
             return
-    if seen.any():
+    if looked:
         lost = [name for name, it_is in zip(task.layout.free.names, seen, strict=True) if not it_is]
         raise ValueError(
             f"No datum depends on {', '.join(f'`{n}`' for n in lost)}: take it out of `free`, "
@@ -216,9 +221,13 @@ def _refuse_untouched(task: Task, begin: np.ndarray) -> None:
         )
 
 
-def _identified(task: Task, u: np.ndarray) -> Identified:
-    free = task.layout.free
-    return identify(task.jacobian(u), free.names, free.logarithmic)
+def _identified(task: Task, u: np.ndarray, square: float) -> Identified:
+    """What the data determine: not what has lost its effect on the way to zero or to infinity."""
+    free, J = task.layout.free, task.jacobian(u)
+    lower, upper = task.bounds
+    has_range = np.isfinite(upper - lower)
+    effect = np.linalg.norm(J, axis=0) * np.where(has_range, upper - lower, np.inf)
+    return identify(np.where(effect <= LOST * np.sqrt(square), 0.0, J), free.names, free.logarithmic)
 
 
 def _solution(task: Task, found: Found, known: Identified) -> Solution:
@@ -228,7 +237,7 @@ def _solution(task: Task, found: Found, known: Identified) -> Solution:
     return Solution(task, found.best, square, known.covariance * scale**2, scale, dof, known.held)
 
 
-def _intervals(solution: Solution, method: str, level: float, seed: int) -> Intervals:
+def _intervals(solution: Solution, known: Identified, method: str, level: float, seed: int) -> Intervals:
     match method:
         case "wald":
             return wald(solution, level)
@@ -236,7 +245,7 @@ def _intervals(solution: Solution, method: str, level: float, seed: int) -> Inte
             return sandwich(solution, level)
         case "bootstrap" | "bootstrap_blocks":
             return bootstrap(solution, level, seed, by_blocks=method == "bootstrap_blocks")
-    return profiles(solution, level)
+    return profiles(solution, level, (*np.flatnonzero(known.determined).tolist(), *limited(known)))
 
 
 def _provenance(ready: Prepared, seed: int) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from jaxrate.fit.subject import Known
 from jaxrate.names import shown, unknown
 from jaxrate.units import to_frequency, to_si
 
+FARTHEST = float(np.log(1e12))
+"""How far from its start the logarithm of a parameter without a bound is looked for: what runs on has only a limit."""
+
 Tie = Callable[[Mapping[str, Any]], Any]
 
 
@@ -48,8 +51,7 @@ class Coordinate:
         parameter: Of the parameter alone.
         unit: SI unit.
         logarithmic: Whether the coordinate is the logarithm.
-        start, lower, upper: Of the coordinate.
-        is_bounded: Whether both bounds were stated.
+        start, lower, upper: Of the coordinate; infinite where there is no bound.
     """
 
     name: str
@@ -61,12 +63,21 @@ class Coordinate:
     upper: float
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """Bounds, or how far a logarithm is looked for."""
+        farthest = FARTHEST if self.logarithmic else np.inf
+        lower = self.lower if np.isfinite(self.lower) else self.start - farthest
+        return lower, self.upper if np.isfinite(self.upper) else self.start + farthest
+
+    @property
     def is_bounded(self) -> bool:
+        """Whether both bounds were stated."""
         return bool(np.isfinite(self.lower) and np.isfinite(self.upper))
 
     def natural(self, u: Any) -> Any:
         """Parameter in SI units."""
-        return np.exp(u) if self.logarithmic else u
+        with np.errstate(over="ignore"):  # an end that is unbounded is infinite
+            return np.exp(u) if self.logarithmic else u
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ def stated(wishes: Wishes, known: Mapping[str, Known], conditions: set[str], dat
         ties=ties,
         priors=tuple((i, in_log) for i, _, _, in_log in priors),
     )
-    lower, upper = [c.lower for c in coordinates], [c.upper for c in coordinates]
+    lower, upper = ([c.ends[side] for c in coordinates] for side in (0, 1))
     numbers = free.numbers(lower, upper, [*constants.values()], [p[1] for p in priors], [p[2] for p in priors])
     return Stated(tuple(coordinates), free, numbers, fixed)
 
@@ -129,6 +140,9 @@ def _check_names(wishes: Wishes, known: Mapping[str, Known], conditions: set[str
     if isinstance(wishes.free, str) or len(set(wishes.free)) != len(wishes.free):
         raise ValueError(f"`free` must be a list of different names, but {shown(wishes.free)} was given.")
     asked = {"start": wishes.start, "bounds": wishes.bounds, "prior": wishes.prior, "per": wishes.per}
+    for what, given in {**asked, "fixed": wishes.fixed, "tie": wishes.tie}.items():
+        if not isinstance(given, Mapping):
+            raise ValueError(f"`{what}` must be a dict by parameter, {{name: ...}}, but {shown(given)} was given.")
     for name in [*wishes.free, *wishes.fixed, *wishes.tie, *(n for given in asked.values() for n in given)]:
         if name not in known:
             raise ValueError(unknown("parameter", name, known, "this fit"))
@@ -138,19 +152,24 @@ def _check_names(wishes: Wishes, known: Mapping[str, Known], conditions: set[str
                 raise ValueError(
                     f"`{what}` names `{name}`, which is not free: add it to `free`, or give it in `fixed`."
                 )
-    for name in wishes.free:
-        others = {
-            "fixed": name in wishes.fixed,
-            "tied": name in wishes.tie,
-            "a column of the table": name in conditions,
-        }
-        for what in (what for what, it_is in others.items() if it_is):
-            raise ValueError(
-                f"`{name}` cannot be free, because it is {what} too; a column is corrected by `{name}.scale`."
-            )
+    _check_roles(wishes, conditions)
     for name, per in wishes.per.items():
         if per != "dataset":
             raise ValueError(f"`per` of `{name}` must be 'dataset', but {shown(per)} was given.")
+
+
+def _check_roles(wishes: Wishes, conditions: set[str]) -> None:
+    """Refuse parameters that get their value in two ways."""
+    roles = {"free": set(wishes.free), "fixed": set(wishes.fixed), "tied": set(wishes.tie)}
+    for name in dict.fromkeys([*wishes.free, *wishes.fixed, *wishes.tie]):
+        own = [role for role, names in roles.items() if name in names]
+        if name in conditions:
+            raise ValueError(
+                f"`{name}` is {own[0]}, but is a column of the table too: leave one of them away. "
+                f"What is wrong with the numbers of a column is a factor, `{name}.scale`."
+            )
+        if len(own) > 1:
+            raise ValueError(f"`{name}` is {' and '.join(own)}: it can be one of them only.")
 
 
 def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str]) -> list[Coordinate]:
@@ -163,7 +182,7 @@ def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str
         raise ValueError(
             f"The bounds of `{name}` must be (lower, upper), None where there is none, but {shown(ends)} was given."
         )
-    lower, upper = (None if end is None else _si(name, known, end) for end in ends)
+    lower, upper = (_end(name, known, end, nothing) for end, nothing in zip(ends, (-np.inf, np.inf), strict=True))
     logarithmic = known.domain != "finite" or (lower is not None and lower >= 0)
     lower = (0.0 if logarithmic else -np.inf) if lower is None else lower
     upper = np.inf if upper is None else upper
@@ -172,7 +191,11 @@ def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str
             f"`{name}` is fitted as its logarithm, so its start must be positive, but {start:g} was given: "
             f"give start={{'{name}': ...}}."
         )
-    if not lower <= start <= upper or not lower < upper:
+    if not lower < upper:
+        raise ValueError(
+            f"The lower bound of `{name}`, {lower:g} {known.unit}, must be below the upper one, {upper:g} {known.unit}."
+        )
+    if not lower <= start <= upper:
         raise ValueError(
             f"The start of `{name}`, {start:g} {known.unit}, must lie in its bounds, "
             f"{lower:g} to {upper:g} {known.unit}."
@@ -181,6 +204,11 @@ def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str
         own = tuple(float(np.log(x)) if logarithmic else x for x in (start, lower, upper))
     names = [f"{name}[{dataset}]" for dataset in datasets] if name in wishes.per else [name]
     return [Coordinate(each, name, known.unit, logarithmic, *own) for each in names]
+
+
+def _end(name: str, known: Known, value: Any, nothing: float) -> float | None:
+    """SI value of a bound; None where there is none, which may be written as infinite."""
+    return None if value is None or (isinstance(value, float) and value == nothing) else _si(name, known, value)
 
 
 def _si(name: str, known: Known, value: Any) -> float:
@@ -197,9 +225,10 @@ def _prior(coordinate: Coordinate, known: Known, given: Any) -> tuple[float, flo
     name = coordinate.parameter
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(f"The prior of `{name}` must be (mean, standard deviation), but {shown(given)} was given.")
-    if all(isinstance(x, str) and x.endswith("dB") for x in given) and coordinate.logarithmic:
-        mean, deviation = (PER_DB * float(x.removesuffix("dB")) for x in given)
-        in_log = True
+    in_log = _is_decibel(given[1]) and coordinate.logarithmic
+    if in_log:
+        mean = _decibel(given[0], name) if _is_decibel(given[0]) else float(np.log(_si(name, known, given[0])))
+        deviation = _decibel(given[1], name)
     else:
         mean, deviation, in_log = *(_si(name, known, x) for x in given), False
     if not deviation > 0:
@@ -207,6 +236,15 @@ def _prior(coordinate: Coordinate, known: Known, given: Any) -> tuple[float, flo
             f"The standard deviation of the prior of `{name}` must be positive, but {shown(given[1])} was given."
         )
     return mean, deviation, in_log
+
+
+def _is_decibel(given: Any) -> bool:
+    return isinstance(given, str) and given.endswith("dB")
+
+
+def _decibel(given: str, name: str) -> float:
+    """Decibels as a natural logarithm."""
+    return PER_DB * float(to_si(given.removesuffix("dB").strip(), "1", f"the prior of {name} in dB"))
 
 
 def _rule(name: str, rule: Any) -> Tie:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import jax
@@ -10,7 +11,6 @@ import numpy as np
 from jax import Array
 
 from jaxrate.experiment import Experiment
-from jaxrate.names import shown
 from jaxrate.observe import describe
 from jaxrate.solve.lanes import Way
 from jaxrate.solve.program import Program
@@ -29,6 +29,10 @@ class Known:
     unit: str
     value: float | None
     domain: str
+
+
+PROBE = (2, 3)
+"""Shape of arrays that a function is tried with."""
 
 
 class Source(Protocol):
@@ -181,22 +185,39 @@ class OfFunction:
 
     @property
     def observables(self) -> Mapping[str, str]:
-        number = jax.ShapeDtypeStruct((), jnp.float32)
+        return dict.fromkeys(self._results, "")
+
+    @cached_property
+    def _results(self) -> Mapping[str, Any]:
+        """What the function returns for arrays, shapes and types alone."""
+        numbers = jax.ShapeDtypeStruct(PROBE, jnp.float32)
         try:
-            found = jax.eval_shape(self.function, {name: number for name in self.given})
+            found = jax.eval_shape(self.function, {name: numbers for name in self.given})
         except KeyError as missing:
             raise ValueError(
                 f"The function needs {missing}, which is neither a free or fixed parameter nor a column of the table: "
                 f"give it a `start`, a value in `fixed` or a column."
             ) from None
+        except jax.errors.JAXTypeError as error:
+            raise ValueError(
+                "The function must be written with jax.numpy, element by element: jnp.exp(x) for np.exp(x), "
+                f"jnp.where(x > 0, a, b) for `if`. JAX says: {str(error).splitlines()[0]}"
+            ) from error
         if not isinstance(found, Mapping):
-            raise ValueError(f"A function that is fitted must return {{name: array}}, but returned {shown(found)}.")
-        return dict.fromkeys(found, "")
+            what = "None" if found is None else "an array" if hasattr(found, "shape") else f"a {type(found).__name__}"
+            raise ValueError(f"A function that is fitted must return {{name: array}}, but returned {what}.")
+        return found
 
     def axes(self, name: str) -> tuple[tuple[str, np.ndarray, str], ...]:
         return ()
 
     def shape(self, name: str) -> tuple[int, ...]:
+        result = self._results[name]
+        if result.shape != PROBE or not jnp.issubdtype(result.dtype, jnp.floating):
+            raise ValueError(
+                f"The function must give a real number per element, but of arrays of shape {PROBE} its `{name}` is "
+                f"of shape {result.shape} and {result.dtype}: nothing may be summed over or picked from an array."
+            )
         return ()
 
     def source(self, measured: tuple[str, ...], varied: Collection[str]) -> Computed:

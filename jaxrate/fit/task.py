@@ -27,6 +27,7 @@ from jaxrate.fit.problem import (
 )
 from jaxrate.fit.stated import Stated
 from jaxrate.fit.subject import Subject
+from jaxrate.fit.table import counted
 
 MAX_TURNS = 10_000
 """Evaluations of one fit at most: some valleys are narrow and bent."""
@@ -148,6 +149,9 @@ def task(
         ValueError: some data have a standard deviation and others none, or there are fewer data than parameters.
     """
     is_noise_stated = _is_noise_stated(data, loss)
+    for its in data:
+        for i, name in enumerate(its.names):
+            loss.check(its.value[its.observable == i], name)
     parts, numbers, places, first = [], [], [], 0
     for subject, its in zip(subjects, data, strict=True):
         part, own, where = _part(subject, its, datasets, what)
@@ -181,7 +185,7 @@ def _is_noise_stated(data: Sequence[Measured], loss: Likelihood) -> bool:
                 f"a column `{names[0]}.sigma` for example."
             )
         if loss != gaussian:
-            raise ValueError(f"The loss {loss} needs standard deviations: give the table a column `{names[0]}.sigma`.")
+            raise ValueError(f"This loss needs standard deviations: give the table a column `{names[0]}.sigma`.")
         return False
     if missing.any():
         raise ValueError(
@@ -192,8 +196,14 @@ def _is_noise_stated(data: Sequence[Measured], loss: Likelihood) -> bool:
 
 def _check_number(task: Task) -> None:
     numbers = task.value.size + len(task.layout.free.priors)
+    what = f"{counted(numbers, 'datum', 'data')} cannot determine {counted(task.num, 'free parameter')}"
     if numbers < task.num:
-        raise ValueError(f"{numbers} data cannot determine {task.num} free parameters: fix some, or measure more.")
+        raise ValueError(f"{what}: fix some, or measure more.")
+    if numbers == task.num and not task.is_noise_stated:
+        raise ValueError(
+            f"{what} and the noise beside: give the table a column `{task.data[0].names[0]}.sigma`, "
+            "fix some parameters, or measure more."
+        )
 
 
 def _part(

@@ -100,7 +100,9 @@ def sandwich(fit: Solution, level: float) -> Intervals:
     sums = np.stack([np.bincount(blocks, weights=row) for row in scores])
     number = sums.shape[1]
     bread = np.where(np.isfinite(fit.covariance), fit.covariance, 0.0) / fit.scale**2
-    covariance = bread @ (sums @ sums.T) @ bread * number / max(number - 1, 1)
+    known = task.layout.free.prior_slopes(task.base, fit.u)
+    meat = sums @ sums.T * number / max(number - 1, 1) + known.T @ known
+    covariance = bread @ meat @ bread
     half = stats.t.ppf((1 + level) / 2, max(number - 1, 1)) * np.sqrt(np.diag(covariance))
     half = np.where(np.isfinite(fit.deviations), half, np.inf)
     labels = tuple("data" if np.isfinite(x) else "unbounded" for x in half)
@@ -234,13 +236,14 @@ def profiles(fit: Solution, level: float, which: tuple[int, ...] | None = None) 
 
 
 def _side(fit: Solution, i: int, sign: int) -> _Side:
-    lower, upper = (bound[i] for bound in fit.task.bounds)
-    to_bound = upper - fit.u[i] if sign > 0 else fit.u[i] - lower
     coordinate = fit.task.stated.coordinates[i]
+    to_bound, to_end = (
+        sign * (ends[sign > 0] - fit.u[i]) for ends in ((coordinate.lower, coordinate.upper), coordinate.ends)
+    )
     error = fit.deviations[i]
     size = 1.0 if coordinate.logarithmic else max(abs(fit.u[i]), error if np.isfinite(error) else 0.0, 1e-300)
     farthest = (FARTHEST if coordinate.logarithmic else FARTHEST_LINEAR) * size
-    return _Side(i, sign, float(min(to_bound, farthest)), bool(to_bound <= farthest), [(0.0, 0.0)])
+    return _Side(i, sign, float(min(to_end, farthest)), bool(to_bound <= farthest), [(0.0, 0.0)])
 
 
 def _reach(fit: Solution, side: _Side, quantile: float) -> float:
