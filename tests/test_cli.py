@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -105,6 +106,23 @@ def test_the_demonstration(capsys, tmp_path):
     assert ds.gain.attrs == {"long_name": "gain of laser", "units": "m^-1"}
     theta = {"pump.rate": ds["pump.rate"].values[:, None], "signal.intensity": ds["signal.intensity"].values}
     np.testing.assert_array_equal(ds.gain, jr.Gain("laser")(jr.steady_state(ND, theta)))
+    check_fit_of_the_demonstration(out, tmp_path / "jaxrate-out" / "fit")
+
+
+def check_fit_of_the_demonstration(out: str, folder: Path) -> None:
+    """It prints the seed, truth beside estimate, and what cannot be separated; its files are those of any fit."""
+    assert re.search(r"2 % noise \(seed\s1\)", out)
+    found = jr.FitResult.load(folder)
+    assert found.provenance["seed"] == 1
+    assert re.search(r"laser.B +4.657e15 m\^3 J\^-1 s\^-2 +4.\d+e15 +4.\d+e15 to 4.\d+e15 +holds the truth", out)
+    assert found["laser.B"].lower < ND.parameters()["laser.B"] < found["laser.B"].upper
+    assert re.search(r"density +1.38e26 m\^-3 +not determined\n", out)
+    assert re.search(r"gain.scale +1 +not determined\n", out)
+    assert re.search(r"density \* gain.scale +1.38e26 +\S+ +\S+ to \S+ +holds the truth", out)
+    assert "cannot separate `density` and `gain.scale`" in out
+    files = {"gain.csv", "fit.toml", "fit.json", "residuals.csv", "data.png", "profiles.png", "starts.png"}
+    assert {file.name for file in folder.iterdir()} == files
+    assert all((folder / name).read_bytes()[:4] == PNG for name in files if name.endswith(".png"))
 
 
 def test_solve_prints_the_steady_state_and_writes_a_map(capsys, tmp_path):
@@ -373,6 +391,6 @@ def test_a_reader_that_has_gone_is_no_error():
 
 def test_help_names_every_command(capsys):
     out = run(capsys, "--help")
-    assert all(word in out for word in ("demo", "solve", "show", "media", "--over", "examples:"))
+    assert all(word in out for word in ("demo", "solve", "fit", "show", "media", "--over", "examples:"))
     assert "START:STOP:NUM" in run(capsys, "solve", "--help")
     assert run(capsys, "--version") == f"jaxrate {jr.__version__}\n"

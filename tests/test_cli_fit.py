@@ -236,7 +236,7 @@ REFUSED = [
     ('"nd-yag"', "nd-yag", ["fit.toml: Invalid value (at line 2"]),
     ('["laser.B", "density"]', '"laser.B"', ["`free` must be a list"]),
     ("num_starts = 8", 'num_starts = "8"', ["`num_starts` must be a whole number"]),
-    ("num_starts = 8", "num_starts = 0", ["`num_starts` must be at least 1"]),
+    ("num_starts = 8", "num_starts = 0", ["`num_starts` must be", "1", "0 was given"]),
     ("num_starts = 8", 'level = "high"', ["`level` must be a number"]),
     ("num_starts = 8", "level = 95", ["`level` must lie between 0 and 1"]),
     ("num_starts = 8", "seed = -1", ["`seed` must be a whole number from 0 on"]),

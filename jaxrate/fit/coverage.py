@@ -92,9 +92,8 @@ def _task(experiment: Any, design: Any, truth: Mapping[str, Any], options: dict[
         ) from None
     task = prepared(experiment, design, wishes, noise, gaussian).task
     if not task.is_noise_stated:
-        raise ValueError(
-            "A simulation needs the noise: give the design a column `X.sigma` for every X that is measured."
-        )
+        columns = ", ".join(f"`{name}.sigma`" for m in task.data for name in m.names)
+        raise ValueError(f"A simulation needs the noise: give the design {columns}.")
     return task
 
 

@@ -87,7 +87,7 @@ def _estimate(e: "Estimate", bounds: Mapping[str, Any]) -> list[str]:
     """Cells of a parameter's line."""
     at_bound = _at_bound(e, bounds)
     if not e.is_determined:
-        return [e.name, _noted(f"{_limit(e)} (start {pretty(e.start, e.unit or '1')})", *at_bound)]
+        return [e.name, _noted(f"{_one_sided(e)} (start {pretty(e.start, e.unit or '1')})", *at_bound)]
     ends = _ends(e)
     r = rounding(e.value, [end for end in ends if end and abs(end) > AT_BOUND * abs(e.value)] or [e.error], e.unit)
     numbers = [r.text(e.value), _end(r, "+", ends[1], e.upper_label), _end(r, "-", ends[0], e.lower_label), r.unit]
@@ -95,7 +95,7 @@ def _estimate(e: "Estimate", bounds: Mapping[str, Any]) -> list[str]:
     return [e.name, *numbers, _percent(e), _noted(start, *at_bound, *_limits(e))]
 
 
-def _limit(e: "Estimate") -> str:
+def _one_sided(e: "Estimate") -> str:
     """What the data tell of a parameter that they do not determine."""
     limits = [("above", e.lower)] if e.lower_label == "data" else []
     limits += [("below", e.upper)] if e.upper_label == "data" else []

@@ -153,7 +153,7 @@ def _check_choices(intervals: str, level: float, num_starts: int) -> None:
         raise ValueError(unknown("method", intervals, METHODS, "intervals"))
     if not 0 < level < 1:
         raise ValueError(f"`level` must lie between 0 and 1, but {level} was given.")
-    if not isinstance(num_starts, int | np.integer) or num_starts < 1:
+    if not np.issubdtype(type(num_starts), np.integer) or num_starts < 1:
         raise ValueError(f"`num_starts` must be a whole number from 1 on, but {num_starts} was given.")
 
 

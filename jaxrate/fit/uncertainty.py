@@ -12,10 +12,8 @@ from jaxrate.fit.task import Task
 METHODS = ("profile", "wald", "bootstrap", "bootstrap_blocks", "sandwich")
 GRID = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.25])
 """Distances from the best value at which a profile is drawn, over that at which the curvature ends the interval."""
-FARTHEST = np.log(1e9)
-"""Distance of a logarithm from the best value that counts as unbounded."""
-FARTHEST_LINEAR = 1e6
-"""The same of another parameter, over its size or error."""
+FARTHEST = 1e6
+"""Distance from the best value that counts as unbounded, over its size or error; a logarithm has `Coordinate.ends`."""
 CLOSE = 1e-4
 """Relative accuracy of the ends of a profile, in standard errors."""
 ROUNDS = 40
@@ -236,14 +234,11 @@ def profiles(fit: Solution, level: float, which: tuple[int, ...] | None = None) 
 
 
 def _side(fit: Solution, i: int, sign: int) -> _Side:
-    coordinate = fit.task.stated.coordinates[i]
-    to_bound, to_end = (
-        sign * (ends[sign > 0] - fit.u[i]) for ends in ((coordinate.lower, coordinate.upper), coordinate.ends)
-    )
-    error = fit.deviations[i]
-    size = 1.0 if coordinate.logarithmic else max(abs(fit.u[i]), error if np.isfinite(error) else 0.0, 1e-300)
-    farthest = (FARTHEST if coordinate.logarithmic else FARTHEST_LINEAR) * size
-    return _Side(i, sign, float(min(to_end, farthest)), bool(to_bound <= farthest), [(0.0, 0.0)])
+    c, error = fit.task.stated.coordinates[i], fit.deviations[i]
+    bound, end = (sign * (ends[sign > 0] - fit.u[i]) for ends in ((c.lower, c.upper), c.ends))
+    farthest = FARTHEST * max(abs(fit.u[i]), error if np.isfinite(error) else 0.0, 1e-300)
+    limit = end if c.logarithmic else min(end, farthest)
+    return _Side(i, sign, float(limit), bool(bound <= limit), [(0.0, 0.0)])
 
 
 def _reach(fit: Solution, side: _Side, quantile: float) -> float:
