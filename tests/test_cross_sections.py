@@ -9,11 +9,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from measured_data import data
-from tolerance import close
 
 import jaxrate as jr
-from jaxrate.constants import c, h, k
+from jaxrate.constants import c, h
+from tests.measured_data import data
+from tests.tolerance import close
 
 TEMPERATURES = (80, 140, 200, 260, 300, 340)
 INDEX = 1.82

@@ -31,15 +31,25 @@ def text(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+def samplers(text: str) -> list[str]:
+    """Packages that a page shows and that jaxrate does not need."""
+    return [package for package in ["numpyro"] if re.search(rf"^import {package}$", text, re.MULTILINE)]
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(text(page))], ids=name)
 def test_every_block_prints_what_is_shown_and_every_picture_is_drawn(page: Path, tmp_path: Path) -> None:
+    for package in samplers(text(page)):
+        pytest.importorskip(package, reason=f"{package}, which this page shows, is not installed")
     for block, printed in run(text(page), name(page), tmp_path):
         assert printed == block.shown, block.code
     assert [picture for picture in pictures(text(page)) if not (tmp_path / picture).exists()] == []
 
 
-def test_every_page_of_the_guide_has_code() -> None:
-    assert [name(page) for page in PAGES if page.parent.name == "guide" and not blocks(text(page))] == []
+@pytest.mark.parametrize("folder", ["guide", "examples"])
+def test_every_page_that_teaches_has_code(folder: str) -> None:
+    pages = [page for page in PAGES if page.parent.name == folder]
+    assert pages
+    assert [name(page) for page in pages if not blocks(text(page))] == []
 
 
 def test_the_site_leads_to_every_page_and_to_no_other() -> None:

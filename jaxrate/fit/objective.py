@@ -12,7 +12,7 @@ from jax import Array, lax
 from jaxrate.fit.factor import factor
 from jaxrate.fit.levenberg import Moment
 from jaxrate.fit.likelihood import Likelihood, gaussian
-from jaxrate.fit.problem import WEIGHT, Layout
+from jaxrate.fit.problem import WEIGHT, Layout, linear
 
 FORWARD = 30
 """Parameters up to which gradients are taken by forward mode: beyond, one pass backwards is cheaper."""
@@ -149,22 +149,12 @@ def _summed(groups: list[_Group], add: Callable, u: Array, start: Any) -> tuple[
     return found
 
 
-def _linear(group: _Group, u: Array, piece: Pieces) -> tuple[Array, Array]:
-    """Predictions (row, lane) and their derivatives (parameter, row, lane), all in one pass."""
-    units = jnp.broadcast_to(jnp.eye(len(u))[:, :, None], (len(u), *u.shape))
-
-    def along(unit: Array) -> tuple[Array, Array]:
-        return jax.jvp(lambda u: group.predict(u, piece), (u,), (unit,))
-
-    return jax.vmap(along, out_axes=(None, 0))(units)
-
-
 def _valued(group: _Group, u: Array, piece: Pieces, nothing: None) -> tuple[Array, None]:
     return group.terms(group.predict(u, piece), piece)[0], nothing
 
 
 def _pushed(group: _Group, u: Array, piece: Pieces, gradient: Array) -> tuple[Array, Array]:
-    prediction, slopes = _linear(group, u, piece)
+    prediction, slopes = linear(lambda u: group.predict(u, piece), u)
     square, slope, _ = group.terms(prediction, piece)
     return square, gradient + jnp.sum(slopes * slope, axis=1)
 
@@ -176,7 +166,7 @@ def _pulled(group: _Group, u: Array, piece: Pieces, gradient: Array) -> tuple[Ar
 
 
 def _factored(group: _Group, u: Array, piece: Pieces, found: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-    prediction, slopes = _linear(group, u, piece)
+    prediction, slopes = linear(lambda u: group.predict(u, piece), u)
     square, slope, curvature = group.terms(prediction, piece)
     root = jnp.sqrt(curvature)
     residual = slope / jnp.where(root > 0, root, 1.0)

@@ -177,11 +177,11 @@ def _cut(x: Array, pieces: int) -> Array:
 def moment(layout: Layout, base: Array, block: Mapping[str, Array], u: Array) -> Moment:
     """Triangular factor of the Jacobian, right-hand side and sum of squares of every fit of a block."""
     own, _ = layout.split(base)
-    found = _with_rows(None, *_linear(lambda u: layout.free.prior_residuals(own, u), u)) if layout.free.priors else None
+    found = _with_rows(None, *linear(lambda u: layout.free.prior_residuals(own, u), u)) if layout.free.priors else None
     for residuals, pieces in zip(*layout.residuals(base, block), strict=True):
 
         def one(carry: Any, piece: Any, residuals: Callable = residuals) -> tuple[Any, None]:
-            return _with_rows(carry, *_linear(lambda u: residuals(u, piece), u)), None
+            return _with_rows(carry, *linear(lambda u: residuals(u, piece), u)), None
 
         found, _ = one(found, {name: x[0] for name, x in pieces.items()})
         if pieces["y"].shape[0] > 1:
@@ -192,11 +192,11 @@ def moment(layout: Layout, base: Array, block: Mapping[str, Array], u: Array) ->
     return Moment(u, jnp.where(good, R, 0.0), jnp.where(good, c, 0.0), jnp.where(good, square, jnp.inf))
 
 
-def _linear(residuals: Callable[[Array], Array], u: Array) -> tuple[Array, Array]:
-    """Residuals (row, lane) and their derivatives (parameter, row, lane), all in one pass."""
+def linear(function: Callable[[Array], Array], u: Array) -> tuple[Array, Array]:
+    """Values (row, lane) of a function of u (coordinate, lane), and derivatives by it (coordinate, row, lane)."""
     num, lanes = u.shape
     units = jnp.broadcast_to(jnp.eye(num)[:, :, None], (num, num, lanes))
-    return jax.vmap(lambda unit: jax.jvp(residuals, (u,), (unit,)), out_axes=(None, 0))(units)
+    return jax.vmap(lambda unit: jax.jvp(function, (u,), (unit,)), out_axes=(None, 0))(units)
 
 
 def _with_rows(found: tuple[Array, Array, Array] | None, residuals: Array, slopes: Array) -> tuple[Array, Array, Array]:
@@ -226,30 +226,25 @@ class LeastSquares:
         return False
 
     def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
-        layout, (own, numbers) = self.layout, self.layout.split(base)
-        lower, upper = layout.free.bounds(own)
+        layout = self.layout
+        lower, upper = layout.free.bounds(layout.split(base)[0])
         end, converged, turns = levenberg(
             lambda u: moment(layout, base, block, u),
             block[U],
             lower[:, None],
             upper[:, None],
             block[HELD] > 0,
-            _length(layout, numbers, block, way.lanes),
+            _length(layout.residuals(base, block)[1], way.lanes),
             block[TURNS][0],
         )
         status = jnp.where(converged, 0, 1).astype(jnp.int8)
         return {"u": end.u, "square": end.square, "R": end.R, "turns": turns, "status": status}
 
 
-def _length(layout: Layout, numbers: list[Array], block: Mapping[str, Array], lanes: int) -> Array:
+def _length(parts: list[dict[str, Array]], lanes: int) -> Array:
     """Length of the weighted data of every lane."""
-    square, first = jnp.zeros(lanes), 0
-    for part, its in zip(layout.parts, numbers, strict=True):
-        own = {n: block[n][first : first + part.size] for n in (Y, WEIGHT) if n in block}
-        pieces = _pieces(part, its, own)
-        square = square + jnp.sum((pieces["y"] * pieces["weight"]) ** 2, axis=(0, 1, 2))
-        first += part.size
-    return jnp.sqrt(square)
+    squares = [jnp.sum((pieces["y"] * pieces["weight"]) ** 2, axis=(0, 1, 2)) for pieces in parts]
+    return jnp.sqrt(jnp.broadcast_to(sum(squares), (lanes,)))
 
 
 def run_fits(
@@ -279,7 +274,7 @@ def _predictions(layout: Layout) -> Callable[[Array, Array], tuple[Array, Array]
         return jnp.concatenate([_places(layout.free, own, part, its, u) for part, its in parts])
 
     def both(base: Array, u: Array) -> tuple[Array, Array]:
-        found, slopes = _linear(lambda u: every(base, u), u[:, None])
+        found, slopes = linear(lambda u: every(base, u), u[:, None])
         return found[:, 0], slopes[..., 0]
 
     return jax.jit(both)
