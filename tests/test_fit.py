@@ -1,7 +1,6 @@
 """`jr.fit` finds what made the data, says what it cannot know, and gives the same answer whatever else runs beside."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 from scipy.optimize import least_squares
 
 import jaxrate as jr
-from jaxrate.fit import journal
-from jaxrate.fit.optimize import search, starts
+from jaxrate.fit import journal, optimize
 from tests.tolerance import close, same
 
 ND = jr.media("nd-yag")
@@ -136,15 +134,13 @@ def test_experiments_share_parameters_of_one_name():
 
 def test_units_of_the_table_do_not_matter(tmp_path: Path):
     data = steady()
-    rows = np.stack([LIGHT * 1e-7, data["gain"] * 10 / np.log(10), data["gain.sigma"] * 0.1 / np.log(10)], axis=1)
-    text = "signal.intensity [kW/cm^2]; gain [dB/m]; gain.sigma [dB/cm]\n"
+    dB = 10 / np.log(10)
+    rows = np.stack([np.full(40, 6000.0), LIGHT * 1e-7, data["gain"] * dB, data["gain.sigma"] * dB / 100], axis=1)
+    text = "pump.rate [min^-1]; signal.intensity [kW/cm^2]; gain [dB/m]; gain.sigma [dB/cm]\n"
     text += "\n".join(";".join(f"{x:.17e}".replace(".", ",") for x in row) for row in rows) + "\n"
     path = tmp_path / "gain.csv"
     path.write_text(text)
-    here, there = (
-        jr.fit(GAIN, d, ["laser.B", "density"], num_starts=2, intervals="wald", fixed=fixed)
-        for d, fixed in ((data, {}), (path, {"pump.rate": "100 s^-1"}))
-    )
+    here, there = (jr.fit(GAIN, d, ["laser.B", "density"], num_starts=2, intervals="wald") for d in (data, path))
     for name in here.values:
         close(there[name].value, here[name].value, 1e-8)
         close(there[name].error, here[name].error, 1e-6)
@@ -270,9 +266,8 @@ def test_minima_that_describe_the_data_as_well_are_told():
 
 
 def test_a_fit_that_does_not_end_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jaxrate.fit.optimize.SCOUT_TURNS", 2)
-    monkeypatch.setattr("jaxrate.fit.optimize.MAX_TURNS", 2)
-    monkeypatch.setattr("jaxrate.fit.run.AGAIN", 1)
+    for name in ("SCOUT_TURNS", "MAX_TURNS"):
+        monkeypatch.setattr(optimize, name, 2)
     found = fitted(start={"a": 100.0, "b": 0.01}, num_starts=1)
     assert found.status == "not_converged"
     assert "did not converge" in found.remarks[0]
@@ -314,7 +309,7 @@ def test_slopes_of_an_experiment_are_finite_differences():
 
 def test_a_fit_is_the_same_whatever_runs_beside():
     task = fitted()._problem.task
-    begin = starts(task, 16, seed=4)
+    begin = optimize.starts(task, 16, seed=4)
     together, order = task.fits(begin), np.random.default_rng(0).permutation(16)
     shuffled = task.fits(begin[:, order])
     alone = [task.fits(begin[:, [i]]) for i in range(3)]
@@ -325,13 +320,13 @@ def test_a_fit_is_the_same_whatever_runs_beside():
 
 def test_a_start_without_prediction_touches_no_other():
     task = fitted()._problem.task
-    begin = starts(task, 16, seed=4)
+    begin = optimize.starts(task, 16, seed=4)
     bad = begin.copy()
-    bad[0, 5], bad[1, 11] = np.nan, np.inf
+    bad[0, 5] = bad[1, 11] = np.nan
     clean, found, good = task.fits(begin), task.fits(bad), np.delete(np.arange(16), [5, 11])
     same(found["u"][:, good], clean["u"][:, good])
     assert (found["status"][[5, 11]] != 0).all()
-    assert search(task, bad).converged[0]
+    assert optimize.search(task, bad).converged[0]
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -350,14 +345,13 @@ def test_the_order_of_rows_does_not_matter():
         close(found[name].error, wanted[name].error, 1e-6)
 
 
-@pytest.mark.parametrize("stop", [1, 4])
-def test_an_interrupted_fit_goes_on_to_the_identical_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int):
-    wanted = fitted(intervals="profile", seed=2)
-    path, calls, whole = tmp_path / "fit.npz", [0], journal.run_fits
+def interrupt(monkeypatch: pytest.MonkeyPatch, path: Path, after: int) -> None:
+    """Begin a fit with a checkpoint and interrupt it after some calls of its kernel."""
+    calls, whole = [0], journal.run_fits
 
     def interrupted(*args: Any, **keywords: Any) -> Any:
         calls[0] += 1
-        if calls[0] > stop:
+        if calls[0] > after:
             raise KeyboardInterrupt
         return whole(*args, **keywords)
 
@@ -365,13 +359,18 @@ def test_an_interrupted_fit_goes_on_to_the_identical_answer(tmp_path: Path, monk
         patched.setattr(journal, "run_fits", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fitted(intervals="profile", seed=2, checkpoint=path)
+
+
+@pytest.mark.parametrize("stop", [1, 4])
+def test_an_interrupted_fit_goes_on_to_the_identical_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int):
+    wanted = fitted(intervals="profile", seed=2)
+    path = tmp_path / "fit.npz"
+    interrupt(monkeypatch, path, after=stop)
     assert path.exists()
     with pytest.raises(ValueError, match="another fit"):
         fitted(intervals="profile", seed=3, checkpoint=path)
     with pytest.raises(ValueError, match="another fit"):
         fitted(points(seed=9), intervals="profile", seed=2, checkpoint=path)
-    counted = [0]
-    monkeypatch.setattr(journal, "run_fits", lambda *a, **k: counted.__setitem__(0, counted[0] + 1) or whole(*a, **k))
     found = fitted(intervals="profile", seed=2, checkpoint=path)
     assert found.estimates == wanted.estimates
     assert found.profiles == wanted.profiles
@@ -379,22 +378,11 @@ def test_an_interrupted_fit_goes_on_to_the_identical_answer(tmp_path: Path, monk
     same(found.covariance, wanted.covariance)
     assert not path.exists()
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.undo()
 
 
 def test_a_cut_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path, whole, calls = tmp_path / "fit.npz", journal.run_fits, [0]
-
-    def interrupted(*args: Any, **keywords: Any) -> Any:
-        calls[0] += 1
-        if calls[0] > 1:
-            raise KeyboardInterrupt
-        return whole(*args, **keywords)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(journal, "run_fits", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            fitted(intervals="profile", checkpoint=path)
+    path = tmp_path / "fit.npz"
+    interrupt(monkeypatch, path, after=1)
     content = path.read_bytes()
     for size in (10, len(content) // 2, len(content) - 5):
         path.write_bytes(content[:size])
@@ -407,7 +395,6 @@ def test_a_saved_fit_is_the_fit(tmp_path: Path):
     found = fitted(intervals="profile")
     found.save(tmp_path)
     loaded = jr.FitResult.load(tmp_path)
-    assert replace(loaded, table={}, covariance=np.empty(0)).__dict__.keys() == loaded.__dict__.keys()
     assert loaded.estimates == found.estimates
     assert loaded.report() == found.report()
     same(loaded.covariance, found.covariance)
@@ -450,7 +437,7 @@ def test_minibatches_end_where_the_whole_table_does():
     x = np.linspace(0, 10, 20_000)
     data = {"x": x, "y": 3 * np.exp(-x / 2) + 0.5 + 0.1 * noise(11, 20_000), "y.sigma": 0.1}
     start = {"a": 10.0, "b": 0.5, "c": 0.1}
-    whole, parts = (fitted(data, "abc", decay, start=start, num_starts=1, minibatch=m) for m in (None, 256))
+    whole, parts = (fitted(data, ["a", "b", "c"], decay, start=start, num_starts=1, minibatch=m) for m in (None, 256))
     for name in "abc":
         close(parts[name].value, whole[name].value, 1e-7)
     within(parts, {"a": 3.0, "b": 2.0, "c": 0.5})

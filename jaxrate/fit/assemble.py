@@ -47,7 +47,7 @@ def result(
     return FitResult(
         status=status,
         remarks=(*remarks, *(r for t in ready.tables for r in t.remarks)),
-        estimates=estimates(solution, ends, [*np.flatnonzero(known.determined), *limited(known)]),
+        estimates=estimates(solution, ends, [*np.flatnonzero(known.determined).tolist(), *limited(known)]),
         derived=derived(solution, ready.experiments, level),
         combinations=_combinations(solution, known, level),
         covariance=solution.covariance,

@@ -39,7 +39,9 @@ def _readings(experiment: Experiment) -> list[Reading]:
     for process in lines:
         line = network.line(process.label)
         found.append((f"A21 of {process.label}", "s^-1", lambda s, line=line: spontaneous_rate(s, line)))
-        if line.shape not in ("none", "spectrum"):
+        if line.shape == "spectrum":
+            found.append((f"radiative lifetime by the spectrum of {process.label}", "s", _by_spectrum(line)))
+        elif line.shape != "none":
             found.append((f"peak emission cross-section of {process.label}", "m^2", _peak(line)))
     uppers = dict.fromkeys(network.line(p.label).upper for p in lines)
     for level in (experiment.model.level_names[i] for i in uppers):
@@ -53,6 +55,11 @@ def _peak(line: Any) -> Callable[[Populations], Any]:
         return cross_sections(line.form, line.constants, values, solution.parameters[f"{line.label}.frequency"])[0]
 
     return read
+
+
+def _by_spectrum(line: Any) -> Callable[[Populations], Any]:
+    """Füchtbauer and Ladenburg's lifetime, whatever factor the spontaneous emission has."""
+    return lambda solution: solution.parameters[f"{line.label}.spontaneous_factor"] / spontaneous_rate(solution, line)
 
 
 def _propagated(
@@ -71,7 +78,9 @@ def _propagated(
     variance = slope[touched] @ fit.covariance[np.ix_(touched, touched)] @ slope[touched]
     half = fit.quantile(level) * np.sqrt(variance) if np.isfinite(variance) else np.inf
     with np.errstate(over="ignore"):
-        return float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half))
+        with np.errstate(over="ignore"):
+        value, low, high = np.exp([centre, centre - half, centre + half]).tolist()
+    return value, low, high
 
 
 def _populations(fit: Solution, experiment: Experiment, u: Any) -> Populations:

@@ -12,6 +12,7 @@ from jaxrate.fit.stated import Wishes, stated
 from jaxrate.fit.subject import Known, OfExperiment, OfFunction, Subject
 from jaxrate.fit.table import Table
 from jaxrate.fit.task import Task, task
+from jaxrate.names import unknown
 from jaxrate.names import shown
 
 Fitted = Experiment | Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -45,10 +46,18 @@ def prepared(experiment: Any, data: Any, wishes: Wishes, noise: Noise, loss: Lik
     subjects = tuple(_subject(what, table, wishes) for (_, what, _), table in zip(pairs, tables, strict=True))
     bound = [measured(s, t, name, noise) for (name, _, _), s, t in zip(pairs, subjects, tables, strict=True)]
     noise.check({name for m in bound for name in m.names})
+    _check_noise(noise, bound)
     datasets = list(dict.fromkeys(str(d) for m in bound for d in m.dataset))
     conditions = {name for m in bound for name in m.conditions}
     what = stated(wishes, _known(subjects, bound, wishes), conditions, datasets)
     return Prepared(subjects, tables, task(subjects, bound, datasets, what, loss))
+
+
+def _check_noise(noise: Noise, bound: Sequence[Measured]) -> None:
+    names = [name for data in bound for name in data.names]
+    for name in (*noise.resolution, *noise.jitter):
+        if name not in names:
+            raise ValueError(unknown("measured observable", name, names, "`resolution` and `jitter`"))
 
 
 def _pairs(experiment: Any, data: Any) -> list[tuple[str, Fitted, Any]]:

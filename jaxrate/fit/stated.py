@@ -10,6 +10,7 @@ from jaxrate.expr import Expr
 from jaxrate.fit.free import Free
 from jaxrate.fit.measured import PER_DB
 from jaxrate.fit.subject import Known
+from jaxrate.model.quantities import plain
 from jaxrate.names import shown, unknown
 from jaxrate.units import to_frequency, to_si
 
@@ -114,7 +115,9 @@ def stated(wishes: Wishes, known: Mapping[str, Known], conditions: set[str], dat
     fixed = {name: _si(name, known[name], value) for name, value in wishes.fixed.items()}
     coordinates = [c for name in wishes.free for c in _coordinates(wishes, name, known[name], datasets)]
     groups = tuple((n, tuple(i for i, c in enumerate(coordinates) if c.parameter == n)) for n in wishes.free)
-    ties = tuple((name, _rule(name, rule)) for name, rule in wishes.tie.items())
+    values = {name: fixed.get(name, k.value) for name, k in known.items()} | {c.parameter: 1.0 for c in coordinates}
+    values = {name: 1.0 if value is None else value for name, value in values.items()} | dict.fromkeys(conditions, 1.0)
+    ties = tuple((name, _rule(name, rule, values)) for name, rule in wishes.tie.items())
     priors = [
         (i, *_prior(c, known[c.parameter], wishes.prior[c.parameter]))
         for i, c in enumerate(coordinates)
@@ -213,6 +216,7 @@ def _end(name: str, known: Known, value: Any, nothing: float) -> float | None:
 
 def _si(name: str, known: Known, value: Any) -> float:
     """SI value of something said about a parameter."""
+    value = plain(name, value)
     if not known.unit:
         return float(to_si(value, "1", name))
     if name.endswith(".frequency"):
@@ -247,13 +251,23 @@ def _decibel(given: str, name: str) -> float:
     return PER_DB * float(to_si(given.removesuffix("dB").strip(), "1", f"the prior of {name} in dB"))
 
 
-def _rule(name: str, rule: Any) -> Tie:
+def _rule(name: str, rule: Any, values: Mapping[str, float]) -> Tie:
+    """A tie, tried on some values so that it fails here if it names what there is not."""
     rule = Expr(rule) if isinstance(rule, str) else rule
+    if isinstance(rule, Expr):
+        rule.check({n for n in values if n != name}, name)
+        return rule
     if not callable(rule):
         raise ValueError(
             f"The tie of `{name}` must be a function of a dict of parameters, or jr.expr(...), "
             f"but {shown(rule)} was given."
         )
+    try:
+        rule({n: x for n, x in values.items() if n != name})
+    except KeyError as missing:
+        raise ValueError(
+            f"In the tie of `{name}`: {unknown('parameter', missing.args[0], values, 'this fit')}"
+        ) from None
     return rule
 
 
