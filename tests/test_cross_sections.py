@@ -1,8 +1,8 @@
 """Einstein coefficients of Yb:YAG from its measured emission cross-sections at six temperatures, as a user gets them.
 
 Two caveats come with the files, and no fit can lift them. Up to 965 nm the "measured" emission is the absorption times
-McCumber's relation, digit by digit, so that only longer waves are compared here. And they come scaled: how well is told
-by the scatter of the six lifetimes, which differ by 1.1 % where one is expected; the noise leaves 0.02 to 0.1 %.
+McCumber's relation, digit by digit, so that only longer waves are compared here. And the files come scaled: how well is
+told by the scatter of the six lifetimes, 1.1 % where they should be one, while the noise leaves less than 0.1 %.
 """
 
 from functools import cache
@@ -12,6 +12,7 @@ import pytest
 
 import jaxrate as jr
 from jaxrate.constants import c, h
+from jaxrate.fit.result import Derived
 from tests.measured_data import data
 from tests.tolerance import close
 
@@ -28,6 +29,7 @@ LEVELS = [
     jr.Level("2F7/2", energy="0 cm^-1", g=8, stark=["0 cm^-1", "581 cm^-1", "619 cm^-1", "786 cm^-1"]),
     jr.Level("2F5/2", energy="10327 cm^-1", g=6, stark=["0 cm^-1", "307 cm^-1", "600 cm^-1"]),
 ]
+BY_SPECTRUM = "radiative lifetime by the spectrum of laser"
 
 
 def spectrum(temperature: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -37,20 +39,20 @@ def spectrum(temperature: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
     return wavelength[known], 1e-4 * sigma[known]
 
 
+def shape(wavelength: np.ndarray, sigma: np.ndarray) -> jr.Spectrum:
+    """A spectrum to state a line with; noise below zero is cut off, which shifts the integral by less than 1e-4."""
+    return jr.Spectrum(wavelength.tolist(), np.clip(sigma, 0, None).tolist(), units=("nm", "m^2"))
+
+
 def scatter(sigma: np.ndarray, width: int = 41) -> np.ndarray:
-    """Running rms by which a point differs from the mean of its neighbours: noise, and lines too narrow for the grid."""
+    """Running rms by which points differ from the mean of their neighbours: noise, and lines too narrow for the grid."""
     differs = np.pad(np.diff(sigma, 2) / 2, 1, mode="edge")
     around = np.pad(differs**2, width // 2, mode="edge")
     return np.sqrt(np.convolve(around, np.ones(width) / width, "valid"))
 
 
-def table(wavelength: np.ndarray, sigma: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:
-    return {"wavelength [nm]": wavelength, "sigma [m^2]": sigma, "sigma.sigma [m^2]": error}
-
-
-def experiment(temperature: int, wavelength: np.ndarray, **measured: jr.Spectrum) -> jr.Experiment:
-    """Two manifolds, a line with a measured spectrum, and what is read: its emission, and the lifetime."""
-    line = jr.Radiative("laser", "2F5/2 -> 2F7/2", n=INDEX, **measured)
+def experiment(temperature: int, line: jr.Radiative, wavelength: np.ndarray) -> jr.Experiment:
+    """Two manifolds and the line between them; what is read is its emission, and the lifetime."""
     return jr.Experiment(
         jr.Model(LEVELS, [line], temperature=f"{temperature} K"),
         solver=jr.Steady(),
@@ -61,38 +63,35 @@ def experiment(temperature: int, wavelength: np.ndarray, **measured: jr.Spectrum
     )
 
 
-@cache
+def table(wavelength: np.ndarray, sigma: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:
+    return {"wavelength [nm]": wavelength, "sigma [m^2]": sigma, "sigma.sigma [m^2]": error}
+
+
 def halves(temperature: int) -> tuple[jr.Experiment, dict[str, np.ndarray]]:
-    """Every other point states the shape, the points between them are the data, so that noise is not fitted to itself."""
+    """Every other point states the shape, those between are the data: so noise is not fitted to itself."""
     wavelength, sigma = spectrum(temperature, "f")
-    shape = jr.Spectrum(wavelength[::2], np.clip(sigma[::2], 0, None), units=("nm", "m^2"))
+    line = jr.Radiative("laser", "2F5/2 -> 2F7/2", emission=shape(wavelength[::2], sigma[::2]), n=INDEX)
     at, value, error = wavelength[1::2], sigma[1::2], scatter(sigma)[1::2]
     own = at > COMPUTED
-    return experiment(temperature, at[own], emission=shape), table(at[own], value[own], error[own])
+    return experiment(temperature, line, at[own]), table(at[own], value[own], error[own])
 
 
-FREE = ["laser.B", "sigma.offset", "sigma.scale"]
-KNOWN = {"sigma.scale": (1.0, CALIBRATION)}
+def with_decay(spectral: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The table with the measured lifetime in its first row."""
+    first = np.arange(spectral["sigma [m^2]"].size) == 0
+    decay = {"lifetime [s]": np.where(first, LIFETIME, np.nan)}
+    return spectral | decay | {"lifetime.sigma [s]": np.where(first, LIFETIME_SIGMA, np.nan)}
 
 
 @cache
 def fitted(temperature: int) -> jr.FitResult:
-    """Strength, baseline and calibration; the lifetime follows from the spectrum alone."""
-    return jr.fit(*halves(temperature), free=FREE, prior=KNOWN, num_starts=8)
-
-
-@cache
-def with_decay(temperature: int) -> jr.FitResult:
-    """The measured lifetime is a datum too, and the spontaneous emission free of the spectrum."""
+    """Strength, baseline and calibration of the spectrum; and by how much the decay differs from what it implies."""
     bench, spectral = halves(temperature)
-    none = np.full(spectral["sigma [m^2]"].size, np.nan)
-    decay = {"lifetime [s]": none.copy(), "lifetime.sigma [s]": none.copy()}
-    decay["lifetime [s]"][0], decay["lifetime.sigma [s]"][0] = LIFETIME, LIFETIME_SIGMA
-    free = [*FREE, "laser.spontaneous_factor"]
-    return jr.fit(bench, spectral | decay, free=free, prior=KNOWN, num_starts=8, intervals="wald")
+    free = ["laser.B", "laser.spontaneous_factor", "sigma.scale", "sigma.offset"]
+    return jr.fit(bench, with_decay(spectral), free=free, prior={"sigma.scale": (1.0, CALIBRATION)}, num_starts=8)
 
 
-def derived(fit: jr.FitResult, name: str):
+def derived(fit: jr.FitResult, name: str) -> Derived:
     return next(d for d in fit.derived if d.name == name)
 
 
@@ -105,69 +104,68 @@ def integrals(temperature: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
-def test_a_measured_spectrum_gives_the_published_lifetime(temperature):
+def test_a_measured_spectrum_gives_the_published_lifetime(temperature: int) -> None:
     fit = fitted(temperature)
-    lifetime, A = derived(fit, "lifetime of 2F5/2"), derived(fit, "A21 of laser")
+    lifetime = derived(fit, BY_SPECTRUM)
     assert fit.status == "ok", fit.report()
     close(lifetime.value, LIFETIME, rtol=0.03)
     assert lifetime.lower < LIFETIME < lifetime.upper
-    close(A.value * lifetime.value, 1.0, rtol=1e-9)
-    close([A.value / A.lower, A.upper / A.value], 1 + 2 * CALIBRATION, rtol=0.003)  # the noise adds next to nothing
+    close(np.log(lifetime.upper / lifetime.lower) / 2, 1.96 * CALIBRATION, rtol=0.02)  # the noise adds next to nothing
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
-def test_fitted_coefficients_are_those_of_the_integrals(temperature):
+def test_fitted_coefficients_are_those_of_the_integrals(temperature: int) -> None:
+    """The integrals are summed by trapezia in the wavelength here, over the points the fit has as data too."""
     fit, (B, A) = fitted(temperature), integrals(temperature)
-    estimate, derived_A = fit["laser.B"], derived(fit, "A21 of laser")
-    assert estimate.lower < B < estimate.upper
-    assert derived_A.lower < A < derived_A.upper
-    close(estimate.value, B, rtol=0.005)
-    close(derived_A.value, A, rtol=0.005)
+    strength, lifetime = fit["laser.B"], derived(fit, BY_SPECTRUM)
+    assert strength.lower < B < strength.upper
+    assert lifetime.lower < 1 / A < lifetime.upper
+    close(strength.value, B, rtol=0.005)
+    close(lifetime.value, 1 / A, rtol=0.005)
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
-def test_a_decay_beside_a_spectrum_gives_the_spontaneous_factor(temperature):
-    """The lifetime by the spectrum over the one measured: 1 where all emission is in the spectrum and nothing else."""
-    fit = with_decay(temperature)
-    factor, (_, A) = fit["laser.spontaneous_factor"], integrals(temperature)
-    assert fit.status == "ok", fit.report()
-    close(factor.value, 1 / (A * LIFETIME), rtol=0.005)
-    assert factor.lower < 1 < factor.upper
+def test_a_decay_beside_a_spectrum_gives_the_spontaneous_factor(temperature: int) -> None:
+    """The lifetime by the spectrum over the one measured: 1 where the spectrum holds all that empties the level."""
+    fit = fitted(temperature)
+    factor, A = fit["laser.spontaneous_factor"], derived(fit, "A21 of laser")
+    close(factor.value, derived(fit, BY_SPECTRUM).value / LIFETIME, rtol=1e-4)
     close(factor.error / factor.value, np.hypot(CALIBRATION, LIFETIME_SIGMA / LIFETIME), rtol=0.02)
+    assert factor.lower < 1 < factor.upper
+    close([A.value, A.lower], [1 / LIFETIME, np.exp(-1.96 * LIFETIME_SIGMA / LIFETIME) / LIFETIME], rtol=1e-3)
 
 
-def test_noise_alone_would_promise_too_much():
-    """Without the calibration the error is that of the noise, a fiftieth: six lifetimes that exclude each other."""
-    fit = jr.fit(*halves(260), free=FREE[:2], num_starts=8, intervals="wald")
-    lifetime = derived(fit, "lifetime of 2F5/2")
+def test_noise_alone_would_promise_too_much() -> None:
+    """Without its calibration a spectrum seems to give the lifetime to 0.02 %, and misses the published one by 1.5 %."""
+    fit = jr.fit(*halves(260), free=["laser.B", "sigma.offset"], num_starts=8, intervals="wald")
+    lifetime = derived(fit, BY_SPECTRUM)
     assert fit.status == "ok", fit.report()
     assert fit["laser.B"].error < 5e-4 * fit["laser.B"].value
-    assert lifetime.upper < LIFETIME
+    assert lifetime.upper < 0.99 * LIFETIME
+
+
+def test_the_calibration_is_the_scatter_of_the_lifetimes() -> None:
     lifetimes = [1 / integrals(temperature)[1] for temperature in TEMPERATURES]
     close(np.std(lifetimes, ddof=1) / np.mean(lifetimes), CALIBRATION, rtol=0.1)
 
 
-def test_absorption_and_emission_tell_the_temperature_by_mccumber():
-    """Emission at 300 K, as the absorption implies it at a temperature that is free, where both were measured.
+def test_absorption_and_emission_tell_the_temperature_by_mccumber() -> None:
+    """Where both were measured at 300 K, their ratio has the slope of 289 K, as a regression over all points has.
 
-    The slope of all points, computed ones among them, is that of 289 K (checked beside the data).
+    Neighbours are correlated, for the noise of the absorption is in the shape: the fit says so.
     """
     nanometres, absorbed = spectrum(300, "a")
     wavelength, emitted = spectrum(300, "f")
-    shape = jr.Spectrum(nanometres, np.clip(absorbed, 0, None), units=("nm", "m^2"))
-    implied = (
-        emitted / np.interp(wavelength, nanometres, absorbed) * np.interp(wavelength, nanometres, scatter(absorbed))
-    )
     own = (wavelength > COMPUTED + 1) & (wavelength < 1000)
-    error = np.hypot(scatter(emitted), implied)[own]
-    fit = jr.fit(
-        experiment(300, wavelength[own], absorption=shape),
-        table(wavelength[own], emitted[own], error),
-        free=["laser.B", "temperature"],
-        num_starts=8,
-        intervals="sandwich",
-    )
-    print(fit.report())
+    at, value = wavelength[own], emitted[own]
+    line = jr.Radiative("laser", "2F5/2 -> 2F7/2", absorption=shape(nanometres, absorbed), n=INDEX)
+    by_absorption = np.interp(at, nanometres, scatter(absorbed) / np.abs(absorbed)) * value
+    error = np.hypot(scatter(emitted)[own], by_absorption)
+    bench = experiment(300, line, at)
+    free = ["laser.B", "temperature"]
+    fit = jr.fit(bench, table(at, value, error), free=free, num_starts=8, intervals="sandwich")
     temperature = fit["temperature"]
     assert temperature.lower < 289 < temperature.upper
-    close(temperature.value, 289, rtol=0.03)
+    close([temperature.lower, temperature.upper], temperature.value, rtol=0.03)
+    assert fit.status == "inadequate_model"
+    assert fit.adequacy.lag1 > fit.adequacy.lag1_limit

@@ -48,7 +48,7 @@ def result(
         status=status,
         remarks=(*remarks, *(r for t in ready.tables for r in t.remarks)),
         estimates=estimates(solution, ends, [*np.flatnonzero(known.determined).tolist(), *limited(known)]),
-        derived=derived(solution, ready.experiments, level),
+        derived=derived(solution, known, ready.experiments, level),
         combinations=_combinations(solution, known, level),
         covariance=solution.covariance,
         adequacy=judged,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrate.experiment import Experiment
+from jaxrate.fit.identify import Identified
 from jaxrate.fit.result import Derived
 from jaxrate.fit.uncertainty import Solution
 from jaxrate.model.processes import Radiative
@@ -20,13 +21,13 @@ Reading = tuple[str, str, Callable[[Populations], Any]]
 """Name, unit, and how it is read off parameters."""
 
 
-def derived(fit: Solution, experiments: Sequence[Experiment], level: float) -> tuple[Derived, ...]:
+def derived(fit: Solution, known: Identified, experiments: Sequence[Experiment], level: float) -> tuple[Derived, ...]:
     """What follows from the parameters, each once; what does not depend on a free one is left out."""
     found: dict[str, Derived] = {}
     for experiment in experiments:
         for name, unit, read in _readings(experiment):
             if name not in found:
-                value = _propagated(fit, experiment, read, level)
+                value = _propagated(fit, known, experiment, read, level)
                 if value is not None:
                     found[name] = Derived(name, unit, *value)
     return tuple(found.values())
@@ -63,22 +64,22 @@ def _by_spectrum(line: Any) -> Callable[[Populations], Any]:
 
 
 def _propagated(
-    fit: Solution, experiment: Experiment, read: Callable[[Populations], Any], level: float
+    fit: Solution, known: Identified, experiment: Experiment, read: Callable[[Populations], Any], level: float
 ) -> tuple[float, float, float] | None:
-    r"""Value and interval by $\sigma^2 = g^T C g$ of its logarithm; None where no free parameter enters."""
+    r"""Value and interval by $\sigma^2 = g^T C g$ of its logarithm; None where no free parameter enters.
+
+    Its interval is infinite where the data do not determine it.
+    """
 
     def logarithm(u: Any) -> Any:
         return jnp.log(jnp.reshape(read(_populations(fit, experiment, u)), ()))
 
     with jax.enable_x64(True):
         centre, slope = (np.asarray(x, np.float64) for x in jax.jit(jax.value_and_grad(logarithm))(jnp.asarray(fit.u)))
-    touched = slope != 0
-    if not touched.any() or not np.isfinite(centre):
+    if not slope.any() or not np.isfinite(centre):
         return None
-    variance = slope[touched] @ fit.covariance[np.ix_(touched, touched)] @ slope[touched]
-    half = fit.quantile(level) * np.sqrt(variance) if np.isfinite(variance) else np.inf
+    half = fit.quantile(level) * fit.scale * np.sqrt(known.variance(slope))
     with np.errstate(over="ignore"):
-        with np.errstate(over="ignore"):
         value, low, high = np.exp([centre, centre - half, centre + half]).tolist()
     return value, low, high
 

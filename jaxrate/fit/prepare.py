@@ -12,8 +12,7 @@ from jaxrate.fit.stated import Wishes, stated
 from jaxrate.fit.subject import Known, OfExperiment, OfFunction, Subject
 from jaxrate.fit.table import Table
 from jaxrate.fit.task import Task, task
-from jaxrate.names import unknown
-from jaxrate.names import shown
+from jaxrate.names import shown, unknown
 
 Fitted = Experiment | Callable[[dict[str, Any]], Mapping[str, Any]]
 """What is fitted: an experiment, or a pure function from {parameter: array} to {name: array}, element by element."""

@@ -102,7 +102,7 @@ def fit(
     """
     wishes = Wishes(free, start or {}, bounds or {}, fixed or {}, tie or {}, prior or {}, per or {})
     ready = prepared(experiment, data, wishes, Noise(resolution or {}, jitter or {}), likelihood_of(loss))
-    _check_choices(intervals, level, num_starts)
+    _check_choices(intervals, level, num_starts, seed)
     if minibatch is not None and minibatch < 1:
         raise ValueError(f"`minibatch` must be a number of states from 1 on, but {minibatch} was given.")
     settings = _settings(
@@ -148,11 +148,13 @@ def profile(fit: FitResult, names: Sequence[str] | None = None, *, level: float 
     return replace(fit, estimates=found, profiles=drawn(solution, ends, level), method="profile", level=level)
 
 
-def _check_choices(intervals: str, level: float, num_starts: int) -> None:
+def _check_choices(intervals: str, level: float, num_starts: int, seed: int) -> None:
     if intervals not in METHODS:
         raise ValueError(unknown("method", intervals, METHODS, "intervals"))
     if not 0 < level < 1:
         raise ValueError(f"`level` must lie between 0 and 1, but {level} was given.")
+    if not np.issubdtype(type(seed), np.integer) or seed < 0:
+        raise ValueError(f"`seed` must be a whole number from 0 on, but {seed} was given.")
     if not np.issubdtype(type(num_starts), np.integer) or num_starts < 1:
         raise ValueError(f"`num_starts` must be a whole number from 1 on, but {num_starts} was given.")
 
