@@ -10,9 +10,8 @@ from jaxrate.expr import Expr
 from jaxrate.fit.free import Free
 from jaxrate.fit.measured import PER_DB
 from jaxrate.fit.subject import Known
-from jaxrate.model.quantities import plain
 from jaxrate.names import shown, unknown
-from jaxrate.units import to_frequency, to_si
+from jaxrate.units import read_any, to_frequency, to_si
 
 FARTHEST = float(np.log(1e12))
 """How far from its start the logarithm of a parameter without a bound is looked for: what runs on has only a limit."""
@@ -216,9 +215,10 @@ def _end(name: str, known: Known, value: Any, nothing: float) -> float | None:
 
 def _si(name: str, known: Known, value: Any) -> float:
     """SI value of something said about a parameter."""
-    value = plain(name, value)
+    if np.ndim(value):
+        raise ValueError(f"`{name}` must be one value, but {shown(value)} was given.")
     if not known.unit:
-        return float(to_si(value, "1", name))
+        return read_any(value, name)[0]
     if name.endswith(".frequency"):
         return float(to_frequency(value, name))
     return float(to_si(value, known.unit, name))

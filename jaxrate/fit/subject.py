@@ -195,7 +195,7 @@ class OfFunction:
             found = jax.eval_shape(self.function, {name: numbers for name in self.given})
         except KeyError as missing:
             raise ValueError(
-                f"The function needs {missing}, which is neither a free or fixed parameter nor a column of the table: "
+                f"The function needs `{missing.args[0]}`, which is neither a free or fixed parameter nor a column of the table: "
                 f"give it a `start`, a value in `fixed` or a column."
             ) from None
         except jax.errors.JAXTypeError as error:
