@@ -165,6 +165,9 @@ def test_what_is_said_of_parameters_is_checked(changes: dict[str, Any], words: l
         ({"loss": "poisson"}, ["`gain`", "is not a count"]),
         ({"intervals": "profil"}, ["`profil`", "did you mean `profile`"]),
         ({"level": 95}, ["`level`", "between 0 and 1", "95"]),
+        ({"level": "0.95"}, ["`level`", "between 0 and 1", "0.95"]),
+        ({"seed": -1}, ["`seed`", "from 0 on"]),
+        ({"intervals": "bootstrap", "prior": {"density": (1e26, 1e25)}}, ["bootstrap", "priors", "'profile'"]),
         ({"num_starts": 0}, ["`num_starts`", "from 1 on"]),
         ({"num_starts": 2.5}, ["`num_starts`", "whole number", "2.5"]),
         ({"minibatch": 0}, ["`minibatch`", "from 1 on"]),
@@ -179,6 +182,10 @@ def test_choices_are_checked(changes: dict[str, Any], words: list[str]):
 
 def test_a_robust_loss_needs_standard_deviations():
     refused(lambda: points(loss="student_t"), "needs standard deviations", "`y.sigma`")
+
+
+def test_a_prior_needs_data_with_standard_deviations():
+    refused(lambda: points(prior={"a": (1.0, 0.1)}), "prior", "standard deviation", "`y.sigma`", "`jitter`")
 
 
 def test_a_free_parameter_that_no_datum_depends_on_is_named():
@@ -205,7 +212,7 @@ def test_one_start_for_all_states_is_needed():
         (lambda t: t["a"] * t["x"] + t["b"], ["must return {name: array}", "an array"]),
         (lambda t: None, ["must return {name: array}", "None"]),
         (lambda t: {"z": t["a"] * t["x"]}, ["nothing that is predicted", "`z`"]),
-        (lambda t: {"y": t["a"] * t["u"]}, ["needs 'u'", "column", "`fixed`"]),
+        (lambda t: {"y": t["a"] * t["u"]}, ["needs `u`", "column", "`fixed`"]),
         (lambda t: {"y": jnp.sum(t["a"] * t["x"])}, ["per element", "`y`", "shape ()"]),
         (lambda t: {"y": t["x"] * jnp.ones((4, 1, 1))}, ["per element", "`y`", "shape (4, 2, 3)"]),
         (lambda t: {"y": 1j * t["x"]}, ["real number", "complex"]),

@@ -100,7 +100,9 @@ def test_one_parameter_may_be_profiled_alone_at_another_level():
     assert np.isinf(found["a"].upper)
     assert (found.level, found.method) == (0.6827, "profile")
     assert found.values == skew().values
+    assert jr.profile(skew(), "b", level=0.6827).estimates == found.estimates
     refused(lambda: jr.profile(skew(), ["c"]), "`c`", "free parameter")
+    refused(lambda: jr.profile(skew(), level=95), "`level`", "between 0 and 1")
 
 
 def test_profiles_of_a_fit_with_other_intervals_are_those_of_jr_fit():
@@ -130,7 +132,7 @@ def curved(theta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_an_end_at_a_bound_names_it():
-    found = fitted(points(), bounds={"a": (4.9, 5.05), "b": (0.0, None)}, start={"a": 5.0, "b": 1.0})
+    found = fitted(points(), bounds={"a": (4.99, 5.01), "b": (0.0, None)}, start={"a": 5.0, "b": 1.0})
     assert (found["a"].lower_label, found["a"].upper_label) == ("limited by a", "limited by a")
     close([found["a"].lower, found["a"].upper], [4.99, 5.01], 1e-12)
     assert {found["b"].lower_label, found["b"].upper_label} == {"limited by a"}
@@ -204,24 +206,27 @@ def test_correlated_residuals_widen_the_honest_intervals(method: str):
 
 
 def test_a_prior_counts_in_the_sandwich():
-    product = jr.fit(_scaled, straight(), ["a", "b"], start={"a": 1.0, "b": 1.0}, prior={"b": (2.0, 0.1)},
-                     bounds={"a": (0, None), "b": (0, None)}, num_starts=2, intervals="sandwich")  # fmt: skip
-    e = product["b"]
-    assert np.log(e.upper / e.lower) > 2 * 1.9 * 0.05
+    e = degenerate(intervals="sandwich", prior={"b": (2.0, 0.1)})["b"]
+    close(np.log(e.upper / e.lower), 2 * stats.t.ppf(0.975, 7) * 0.05, 1e-3)  # of 8 blocks
 
 
-def _scaled(theta: Mapping[str, Any]) -> dict[str, Any]:
+def scaled(theta: Mapping[str, Any]) -> dict[str, Any]:
     return {"y": theta["a"] * theta["b"] * (0.5 + theta["x"])}
 
 
 # Parameters that are not determined.
 
 
+def degenerate(**changes: Any) -> jr.FitResult:
+    """Only a * b is determined."""
+    positive = {"a": (0.0, None), "b": (0.0, None)}
+    return fitted(straight(), scaled, start={"a": 1.0, "b": 1.0}, bounds=positive, **changes)
+
+
 @pytest.mark.parametrize("method", ["profile", "wald", "bootstrap", "bootstrap_blocks", "sandwich"])
 def test_what_is_not_determined_has_no_ends_by_any_method(method: str):
-    found = jr.fit(_scaled, straight(), ["a", "b"], start={"a": 1.0, "b": 1.0}, num_starts=2, intervals=method,
-                   bounds={"a": (0, None), "b": (0, None)})  # fmt: skip
-    assert found.status in ("not_identifiable",)
+    found = degenerate(intervals=method)
+    assert found.status == "not_identifiable"
     for e in found.estimates:
         assert (e.lower, e.upper) == (0.0, np.inf)
         assert (e.lower_label, e.upper_label) == ("unbounded", "unbounded")
@@ -229,8 +234,7 @@ def test_what_is_not_determined_has_no_ends_by_any_method(method: str):
 
 
 def test_profiles_of_a_parameter_that_is_not_determined_are_flat():
-    found = jr.fit(_scaled, straight(), ["a", "b"], start={"a": 1.0, "b": 1.0}, num_starts=2, intervals="wald",
-                   bounds={"a": (0, None), "b": (0, None)})  # fmt: skip
+    found = degenerate(intervals="wald")
     (flat,) = jr.profile(found, ["a"]).profiles
     near = [rise for x, rise in zip(flat.values, flat.chi2, strict=True) if 1e-4 < x < 1e4]
     assert max(near) < 1e-6

@@ -41,7 +41,7 @@ def result(
     sigma = np.sqrt(np.maximum(prediction, 0.0)) if task.loss == poisson else solution.scale * task.sigma
     residuals = (task.value - prediction) / np.where(sigma > 0, sigma, np.nan)
     judged = adequacy(task, residuals, solution.square, solution.dof, solution.scale)
-    rivals = _rivals(found, groups, solution, level)
+    rivals = _rivals(found, groups, solution, level) if known.is_full_rank else []
     status, remarks = _status(found, known, judged, rivals)
     remarks += _run_away(solution)
     return FitResult(

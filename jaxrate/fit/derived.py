@@ -1,6 +1,6 @@
 """What follows from fitted parameters: A21, cross-section and lifetime, with their errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from jaxrate.fit.identify import Identified
 from jaxrate.fit.result import Derived
 from jaxrate.fit.uncertainty import Solution
 from jaxrate.model.processes import Radiative
-from jaxrate.network.line import cross_sections
+from jaxrate.network.line import cross_sections, spontaneous
 from jaxrate.observe import Lifetime
 from jaxrate.observe.population import spontaneous_rate
 from jaxrate.solve.solution import Solution as Populations
@@ -23,9 +23,10 @@ Reading = tuple[str, str, Callable[[Populations], Any]]
 
 def derived(fit: Solution, known: Identified, experiments: Sequence[Experiment], level: float) -> tuple[Derived, ...]:
     """What follows from the parameters, each once; what does not depend on a free one is left out."""
+    free = {name for name, _ in fit.task.layout.free.groups}
     found: dict[str, Derived] = {}
     for experiment in experiments:
-        for name, unit, read in _readings(experiment):
+        for name, unit, read in _readings(experiment, free):
             if name not in found:
                 value = _propagated(fit, known, experiment, read, level)
                 if value is not None:
@@ -33,16 +34,16 @@ def derived(fit: Solution, known: Identified, experiments: Sequence[Experiment],
     return tuple(found.values())
 
 
-def _readings(experiment: Experiment) -> list[Reading]:
+def _readings(experiment: Experiment, free: Collection[str]) -> list[Reading]:
     lines = [p for p in experiment.model.processes if isinstance(p, Radiative)]
     network = experiment.network
     found: list[Reading] = []
     for process in lines:
         line = network.line(process.label)
         found.append((f"A21 of {process.label}", "s^-1", lambda s, line=line: spontaneous_rate(s, line)))
-        if line.shape == "spectrum":
+        if line.shape == "spectrum" and f"{process.label}.spontaneous_factor" in free:
             found.append((f"radiative lifetime by the spectrum of {process.label}", "s", _by_spectrum(line)))
-        elif line.shape != "none":
+        if line.shape not in ("none", "spectrum"):
             found.append((f"peak emission cross-section of {process.label}", "m^2", _peak(line)))
     uppers = dict.fromkeys(network.line(p.label).upper for p in lines)
     for level in (experiment.model.level_names[i] for i in uppers):
@@ -59,8 +60,14 @@ def _peak(line: Any) -> Callable[[Populations], Any]:
 
 
 def _by_spectrum(line: Any) -> Callable[[Populations], Any]:
-    """Füchtbauer and Ladenburg's lifetime, whatever factor the spontaneous emission has."""
-    return lambda solution: solution.parameters[f"{line.label}.spontaneous_factor"] / spontaneous_rate(solution, line)
+    """Füchtbauer and Ladenburg's lifetime: 1/A21 at a spontaneous factor of 1."""
+    factor = f"{line.label}.spontaneous_factor"
+
+    def read(solution: Populations) -> Any:
+        values = tuple(1.0 if name == factor else solution.parameters[name] for name in line.emission_names)
+        return 1.0 / spontaneous(line.form, line.constants, values)
+
+    return read
 
 
 def _propagated(

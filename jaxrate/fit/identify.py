@@ -27,6 +27,9 @@ RATIONAL = 1e-6
 LARGEST_DENOMINATOR = 12
 """An exponent within `RATIONAL` of a fraction with such a denominator is that fraction."""
 
+FAINT = 1e-3
+"""Share of the largest exponent of a product below which a member is not printed: it changes the product by nothing."""
+
 Exponent = int | Fraction | float
 Named = list[tuple[str, bool]]  # each parameter, and whether its coordinate is its logarithm
 
@@ -121,12 +124,20 @@ class Combination:
     exact: bool = True
 
     def __str__(self) -> str:
-        alone = len(self.powers) == 1
-        text = self.powers[0][0] if alone else self._product() if all(self.logarithmic) else self._sum()
+        alone = len(self._shown) == 1
+        text = self._shown[0][0] if alone else self._product() if all(self.logarithmic) else self._sum()
         return text if self.exact else f"{text} (locally)"
 
+    @property
+    def _shown(self) -> list[tuple[str, Exponent]]:
+        """Members of a product whose exponents are not too small to be seen."""
+        if not all(self.logarithmic):
+            return list(self.powers)
+        least = FAINT * max(abs(k) for _, k in self.powers)
+        return [(name, k) for name, k in self.powers if abs(k) >= least]
+
     def _product(self) -> str:
-        above, below = ([_power(name, abs(k)) for name, k in self.powers if (k > 0) is up] for up in (True, False))
+        above, below = ([_power(name, abs(k)) for name, k in self._shown if (k > 0) is up] for up in (True, False))
         under = " * ".join(below)
         return " * ".join(above) + (f" / ({under})" if len(below) > 1 else f" / {under}" if below else "")
 

@@ -224,4 +224,4 @@ def efficiency(
         arrays = [jnp.asarray(x) for x in (prediction, value, root)]
         pull, bend = jax.jvp(lambda p: likelihood.slope(p, *arrays[1:]), arrays[:1], [jnp.ones_like(arrays[0])])
     psi, slope = np.asarray(pull) / root, float(np.mean(np.asarray(bend) / root**2))
-    return slope * root**2, float(np.sqrt(np.mean(psi**2) / slope))
+    return slope * root**2, max(1.0, float(np.sqrt(np.mean(psi**2) / slope)))

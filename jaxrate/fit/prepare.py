@@ -17,17 +17,22 @@ from jaxrate.names import shown, unknown
 Fitted = Experiment | Callable[[dict[str, Any]], Mapping[str, Any]]
 """What is fitted: an experiment, or a pure function from {parameter: array} to {name: array}, element by element."""
 
+ONE = "data"
+"""Name of the data set where there is one without a name."""
+
 
 @dataclass(frozen=True)
 class Prepared:
     """A fit that is checked and laid out.
 
     Attributes:
+        names: Of the data sets.
         subjects: What is fitted.
         tables: To what.
         task: How.
     """
 
+    names: tuple[str, ...]
     subjects: tuple[Subject, ...]
     tables: tuple[Table, ...]
     task: Task
@@ -49,7 +54,7 @@ def prepared(experiment: Any, data: Any, wishes: Wishes, noise: Noise, loss: Lik
     datasets = list(dict.fromkeys(str(d) for m in bound for d in m.dataset))
     conditions = {name for m in bound for name in m.conditions}
     what = stated(wishes, _known(subjects, bound, wishes), conditions, datasets)
-    return Prepared(subjects, tables, task(subjects, bound, datasets, what, loss))
+    return Prepared(tuple(name for name, _, _ in pairs), subjects, tables, task(subjects, bound, datasets, what, loss))
 
 
 def _check_noise(noise: Noise, bound: Sequence[Measured]) -> None:
@@ -62,7 +67,7 @@ def _check_noise(noise: Noise, bound: Sequence[Measured]) -> None:
 def _pairs(experiment: Any, data: Any) -> list[tuple[str, Fitted, Any]]:
     """(name, what is fitted, table) of every data set."""
     if not isinstance(experiment, Mapping):
-        return [("data", experiment, data)]
+        return [(ONE, experiment, data)]
     if not isinstance(data, Mapping) or set(data) != set(experiment):
         names = ", ".join(f"'{name}': ..." for name in experiment)
         raise ValueError(f"Several experiments need a table each, by the same names: {{{names}}}.")

@@ -15,7 +15,7 @@ from jaxrate.fit.likelihood import likelihood_of
 from jaxrate.fit.measured import Noise
 from jaxrate.fit.minibatch import minibatch as minibatches
 from jaxrate.fit.optimize import Found, search, starts
-from jaxrate.fit.prepare import Fitted, Prepared, prepared
+from jaxrate.fit.prepare import ONE, Fitted, Prepared, prepared
 from jaxrate.fit.result import FitResult
 from jaxrate.fit.stated import Stated, Wishes
 from jaxrate.fit.task import Task
@@ -65,8 +65,8 @@ def fit(
         free: Names of the parameters to fit. Beside those of the model, `gain.scale` and `gain.offset` of whatever was
             measured, and `pump.rate.scale` of a column of conditions.
         start: Where they begin, SI or text; by default the model's values.
-        bounds: (lower, upper) of a parameter, None where there is none. A parameter of a function whose lower bound is
-            not negative counts as positive.
+        bounds: (lower, upper) of a parameter, None where there is none. What is above zero in the model counts as
+            positive, unless its lower bound is negative; a parameter of a function only if its lower bound is not.
         fixed: Values of other parameters that differ from the model's.
         tie: {name: function of a dict of the others, or an expression}: parameters that follow from others.
         prior: (mean, standard deviation) of a Gaussian, in the parameter's units; in dB one of the logarithm.
@@ -108,6 +108,8 @@ def fit(
     settings = _settings(
         wishes, ready.task.stated, loss=str(loss), intervals=intervals, num_starts=num_starts, minibatch=minibatch
     )
+    if intervals.startswith("bootstrap") and wishes.prior:
+        raise ValueError("A bootstrap draws data anew but no priors, and would take them as exact: use 'profile'.")
     mark = fingerprint(ready.task.base, ready.task.stated.free.names, settings, level, seed)
     path = None if checkpoint is None else Path(checkpoint)
     with bar(None, progress, " fits") as advance:
@@ -123,7 +125,7 @@ def fit(
     return replace(found, settings=settings, provenance=_provenance(ready, seed))
 
 
-def profile(fit: FitResult, names: Sequence[str] | None = None, *, level: float = 0.95) -> FitResult:
+def profile(fit: FitResult, names: Sequence[str] | str | None = None, *, level: float = 0.95) -> FitResult:
     """Profile of the likelihood of parameters of a fit: all others are fitted again at every value of each.
 
     Args:
@@ -140,7 +142,8 @@ def profile(fit: FitResult, names: Sequence[str] | None = None, *, level: float 
     solution: Solution | None = fit._problem
     if solution is None:
         raise ValueError("A fit from a file has no data to fit again: run jr.fit once more, then profile its result.")
-    order = [e.name for e in fit.estimates]
+    _check_level(level)
+    order, names = [e.name for e in fit.estimates], [names] if isinstance(names, str) else names
     which = None if names is None else tuple(order.index(fit[name].name) for name in names)
     ends = profiles(solution, level, which)
     done = [i for i, (x, _) in enumerate(ends.curves) if x.size > 1]
@@ -148,11 +151,15 @@ def profile(fit: FitResult, names: Sequence[str] | None = None, *, level: float 
     return replace(fit, estimates=found, profiles=drawn(solution, ends, level), method="profile", level=level)
 
 
+def _check_level(level: float) -> None:
+    if not isinstance(level, float) or not 0 < level < 1:
+        raise ValueError(f"`level` must be a number between 0 and 1, such as 0.95, but {level} was given.")
+
+
 def _check_choices(intervals: str, level: float, num_starts: int, seed: int) -> None:
     if intervals not in METHODS:
         raise ValueError(unknown("method", intervals, METHODS, "intervals"))
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must lie between 0 and 1, but {level} was given.")
+    _check_level(level)
     if not np.issubdtype(type(seed), np.integer) or seed < 0:
         raise ValueError(f"`seed` must be a whole number from 0 on, but {seed} was given.")
     if not np.issubdtype(type(num_starts), np.integer) or num_starts < 1:
@@ -252,5 +259,7 @@ def _intervals(solution: Solution, known: Identified, method: str, level: float,
 
 def _provenance(ready: Prepared, seed: int) -> dict[str, Any]:
     made = provenance(ready.experiments[0].model) if ready.experiments else versions()
-    sources = {f"{t.source} {i}" if i else t.source: t.sha256 for i, t in enumerate(ready.tables)}
+    sources = {
+        t.source if n == ONE else f"{n}: {t.source}": t.sha256 for n, t in zip(ready.names, ready.tables, strict=True)
+    }
     return {**made, "data": sources, "seed": seed, "precision": "float64"}

@@ -185,9 +185,8 @@ def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str
             f"The bounds of `{name}` must be (lower, upper), None where there is none, but {shown(ends)} was given."
         )
     lower, upper = (_end(name, known, end, nothing) for end, nothing in zip(ends, (-np.inf, np.inf), strict=True))
-    logarithmic = known.domain != "finite" or (lower is not None and lower >= 0)
-    lower = (0.0 if logarithmic else -np.inf) if lower is None else lower
-    upper = np.inf if upper is None else upper
+    logarithmic = lower >= 0 or (known.domain != "finite" and not -np.inf < lower < 0)
+    lower = max(lower, 0.0) if logarithmic else lower
     if logarithmic and not start > 0:
         raise ValueError(
             f"`{name}` is fitted as its logarithm, so its start must be positive, but {start:g} was given: "
@@ -208,9 +207,9 @@ def _coordinates(wishes: Wishes, name: str, known: Known, datasets: Sequence[str
     return [Coordinate(each, name, known.unit, logarithmic, *own) for each in names]
 
 
-def _end(name: str, known: Known, value: Any, nothing: float) -> float | None:
-    """SI value of a bound; None where there is none, which may be written as infinite."""
-    return None if value is None or (isinstance(value, float) and value == nothing) else _si(name, known, value)
+def _end(name: str, known: Known, value: Any, nothing: float) -> float:
+    """SI value of a bound; infinite where there is none, which may be written so or as None."""
+    return nothing if value is None or (isinstance(value, float) and value == nothing) else _si(name, known, value)
 
 
 def _si(name: str, known: Known, value: Any) -> float:

@@ -143,7 +143,8 @@ class OfExperiment:
     @property
     def parameters(self) -> Mapping[str, Known]:
         listed = self.experiment.model.parameter_list
-        return {p.name: Known(p.unit, p.value, p.domain) for p in listed if isinstance(p.value, float)}
+        values = [(p, p.value) for p in listed if isinstance(p.value, float)]
+        return {p.name: Known(p.unit, value, _sign(p.domain, value)) for p, value in values}
 
     @property
     def observables(self) -> Mapping[str, str]:
@@ -168,6 +169,11 @@ class OfExperiment:
             if name in self.experiment.network.order:
                 base[self.experiment.network.order[name]] = value
         return base
+
+
+def _sign(domain: str, value: float) -> str:
+    """Domain of a parameter of a fit: what may have any sign, but is above zero, counts as positive."""
+    return "positive" if domain == "finite" and value > 0 else domain
 
 
 @dataclass(frozen=True)
@@ -195,8 +201,8 @@ class OfFunction:
             found = jax.eval_shape(self.function, {name: numbers for name in self.given})
         except KeyError as missing:
             raise ValueError(
-                f"The function needs `{missing.args[0]}`, which is neither a free or fixed parameter nor a column of the table: "
-                f"give it a `start`, a value in `fixed` or a column."
+                f"The function needs `{missing.args[0]}`, which is neither a free or fixed parameter nor a column of "
+                "the table: give it a `start`, a value in `fixed` or a column."
             ) from None
         except jax.errors.JAXTypeError as error:
             raise ValueError(

@@ -149,6 +149,11 @@ def task(
         ValueError: some data have a standard deviation and others none, or there are fewer data than parameters.
     """
     is_noise_stated = _is_noise_stated(data, loss)
+    if what.free.priors and not is_noise_stated:
+        raise ValueError(
+            "A prior and data can only be weighed if both have a standard deviation: give the table a column "
+            f"`{data[0].names[0]}.sigma`, or state its `jitter`."
+        )
     for its in data:
         for i, name in enumerate(its.names):
             loss.check(its.value[its.observable == i], name)
