@@ -121,15 +121,20 @@ def test_a_spectrum_is_compared_by_wavelength():
     close(found.table["frequency"], FREQUENCIES)
 
 
-def test_experiments_share_parameters_of_one_name():
-    light = DECAY({"pump.rate": 0.0})["light"]
-    decay = {"pump.rate": 0.0, "time": TIMES, "light": light / light[0] + 0.005 * noise(8, 41), "light.sigma": 0.005}
-    free = ["laser.B", "density", "other lines.rate", "light.scale"]
-    found = jr.fit({"gain": GAIN, "decay": DECAY}, {"gain": steady(), "decay": decay}, free,
-                   start={"light.scale": 1 / light[0]}, num_starts=2, intervals="wald")  # fmt: skip
+def test_experiments_and_functions_share_parameters_of_one_name():
+    """The gain of a crystal whose density is weighed too: both together know it better than each."""
+    sigma = 0.01 * TRUTH["density"] * X
+    weighed = {"x": X, "y": TRUTH["density"] * X + sigma * noise(8, 24), "y.sigma": sigma}
+    both = {"gain": GAIN, "weight": lambda theta: {"y": theta["density"] * theta["x"]}}
+    free = ["laser.B", "density"]
+    found = jr.fit(both, {"gain": steady(), "weight": weighed}, free, num_starts=2, intervals="wald")
+    gain = jr.fit(GAIN, steady(), free, num_starts=2, intervals="wald")
     assert found.status == "ok"
-    within(found, {name: TRUTH[name] for name in free[:3]})
-    assert set(found.table["dataset"]) == {"gain", "decay"}
+    within(found, {name: TRUTH[name] for name in free})
+    a, b = gain["density"].error / gain["density"].value, 0.01 / np.sqrt(24)
+    assert found["density"].error / found["density"].value < min(a, b)
+    assert found["laser.B"].error < gain["laser.B"].error
+    assert found.table["dataset"].tolist() == ["gain"] * 40 + ["weight"] * 24
 
 
 def test_units_of_the_table_do_not_matter(tmp_path: Path):

@@ -21,20 +21,17 @@ LOOKS = 8
 """Starts at which a parameter may turn out to have an effect."""
 
 
-def result(
-    ready: Prepared, solution: Solution, found: Found, known: Identified, ends: Intervals, method: str, level: float
-) -> FitResult:
+def result(ready: Prepared, solution: Solution, found: Found, ends: Intervals, method: str, level: float) -> FitResult:
     """The result of a fit, but for what was asked and what computed it.
 
     Args:
         ready: What was fitted to what.
         solution: The best fit.
         found: Where the starts led.
-        known: What the data determine.
         ends: Intervals of the coordinates.
         method, level: Of the intervals.
     """
-    task = solution.task
+    task, known = solution.task, solution.known
     moving = np.array([c.direction for c in known.combinations]).reshape(-1, task.num)
     groups = minima(found, moving)
     prediction, slopes = task.slopes(solution.u)
@@ -48,13 +45,13 @@ def result(
         status=status,
         remarks=(*remarks, *(r for t in ready.tables for r in t.remarks)),
         estimates=estimates(solution, ends, [*np.flatnonzero(known.determined).tolist(), *limited(known)]),
-        derived=derived(solution, known, ready.experiments, level),
-        combinations=_combinations(solution, known, level),
+        derived=derived(solution, ready.experiments, level),
+        combinations=_combinations(solution, level),
         covariance=solution.covariance,
         adequacy=judged,
         starts=_starts(task, found, groups),
         profiles=drawn(solution, ends, level) if method == "profile" else (),
-        table=_table(solution, known, prediction, slopes, sigma, level),
+        table=_table(solution, prediction, slopes, sigma, level),
         units=_units(ready),
         method=method,
         level=level,
@@ -144,12 +141,12 @@ def _estimate(solution: Solution, ends: Intervals, i: int, has_ends: bool) -> Es
     )
 
 
-def _combinations(solution: Solution, known: Identified, level: float) -> tuple[Derived, ...]:
+def _combinations(solution: Solution, level: float) -> tuple[Derived, ...]:
     """What the data determine, with intervals by the curvature."""
     found = []
-    for c in known.combinations:
+    for c in solution.known.combinations:
         centre = float(c.direction @ solution.u)
-        half = solution.quantile(level) * solution.scale * np.sqrt(known.variance(c.direction))
+        half = solution.quantile(level) * np.sqrt(solution.variance(c.direction))
         numbers = np.array([centre, centre - half, centre + half])
         with np.errstate(over="ignore"):
             value, low, high = np.exp(numbers) if all(c.logarithmic) else numbers
@@ -187,12 +184,12 @@ def drawn(solution: Solution, ends: Intervals, level: float) -> tuple[Profile, .
 
 
 def _table(
-    solution: Solution, known: Identified, prediction: np.ndarray, slopes: np.ndarray, sigma: np.ndarray, level: float
+    solution: Solution, prediction: np.ndarray, slopes: np.ndarray, sigma: np.ndarray, level: float
 ) -> dict[str, np.ndarray]:
     """Data beside the fit and its band, a row each, in the units that the data were compared in."""
     task = solution.task
     with np.errstate(invalid="ignore"):  # no prediction has no slope
-        half = solution.quantile(level) * solution.scale * np.linalg.norm(known.svd.factor.T @ slopes, axis=0)
+        half = solution.quantile(level) * solution.scale * np.linalg.norm(solution.known.svd.factor.T @ slopes, axis=0)
     factor, zero = _display(task)
     names = np.concatenate([np.array(m.names, object)[m.observable] for m in task.data])
     return {

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrate.experiment import Experiment
-from jaxrate.fit.identify import Identified
+from jaxrate.fit.free import DATASET
 from jaxrate.fit.result import Derived
+from jaxrate.fit.task import Task
 from jaxrate.fit.uncertainty import Solution
 from jaxrate.model.processes import Radiative
 from jaxrate.network.line import cross_sections, spontaneous
@@ -21,16 +22,25 @@ Reading = tuple[str, str, Callable[[Populations], Any]]
 """Name, unit, and how it is read off parameters."""
 
 
-def derived(fit: Solution, known: Identified, experiments: Sequence[Experiment], level: float) -> tuple[Derived, ...]:
-    """What follows from the parameters, each once; what does not depend on a free one is left out."""
-    free = {name for name, _ in fit.task.layout.free.groups}
+def derived(fit: Solution, experiments: Sequence[Experiment], level: float) -> tuple[Derived, ...]:
+    """What follows from the parameters, each once; what does not depend on a free one is left out.
+
+    What depends on a parameter that every data set has for itself is told for each of them.
+    """
+    groups = dict(fit.task.layout.free.groups)
+    shared = {where[0] for where in groups.values() if len(where) == 1}
+    datasets = list(dict.fromkeys(str(d) for m in fit.task.data for d in m.dataset))
     found: dict[str, Derived] = {}
     for experiment in experiments:
-        for name, unit, read in _readings(experiment, free):
-            if name not in found:
-                value = _propagated(fit, known, experiment, read, level)
-                if value is not None:
-                    found[name] = Derived(name, unit, *value)
+        for name, unit, read in _readings(experiment, groups):
+            for k, dataset in enumerate(datasets):
+                value, slope = _differentiated(fit, experiment, read, k)
+                own = [i for i in np.flatnonzero(slope).tolist() if i not in shared]
+                title = f"{name} [{dataset}]" if own else name
+                if slope.any() and np.isfinite(value) and title not in found:
+                    found[title] = Derived(title, unit, *_interval(fit, value, slope, level))
+                if not own:
+                    break
     return tuple(found.values())
 
 
@@ -70,31 +80,31 @@ def _by_spectrum(line: Any) -> Callable[[Populations], Any]:
     return read
 
 
-def _propagated(
-    fit: Solution, known: Identified, experiment: Experiment, read: Callable[[Populations], Any], level: float
-) -> tuple[float, float, float] | None:
-    r"""Value and interval by $\sigma^2 = g^T C g$ of its logarithm; None where no free parameter enters.
-
-    Its interval is infinite where the data do not determine it.
-    """
+def _differentiated(
+    fit: Solution, experiment: Experiment, read: Callable[[Populations], Any], dataset: int
+) -> tuple[float, np.ndarray]:
+    """Logarithm of a reading of a data set, and its derivatives by the coordinates."""
 
     def logarithm(u: Any) -> Any:
-        return jnp.log(jnp.reshape(read(_populations(fit, experiment, u)), ()))
+        return jnp.log(jnp.reshape(read(_populations(fit, experiment, u, dataset)), ()))
 
     with jax.enable_x64(True):
-        centre, slope = (np.asarray(x, np.float64) for x in jax.jit(jax.value_and_grad(logarithm))(jnp.asarray(fit.u)))
-    if not slope.any() or not np.isfinite(centre):
-        return None
-    half = fit.quantile(level) * fit.scale * np.sqrt(known.variance(slope))
+        value, slope = jax.jit(jax.value_and_grad(logarithm))(jnp.asarray(fit.u))
+        return float(value), np.asarray(slope)
+
+
+def _interval(fit: Solution, centre: float, slope: np.ndarray, level: float) -> tuple[float, float, float]:
+    r"""Value and interval by $\sigma^2 = g^T C g$ of its logarithm."""
+    half = fit.quantile(level) * np.sqrt(fit.variance(slope))
     with np.errstate(over="ignore"):
         value, low, high = np.exp([centre, centre - half, centre + half]).tolist()
     return value, low, high
 
 
-def _populations(fit: Solution, experiment: Experiment, u: Any) -> Populations:
+def _populations(fit: Solution, experiment: Experiment, u: Any, dataset: int) -> Populations:
     """A solution whose populations nothing reads."""
     network, task = experiment.network, fit.task
-    theta: Mapping[str, Any] = task.layout.free.values(jnp.asarray(task.base), u[:, None], _first_state(task))
+    theta: Mapping[str, Any] = task.layout.free.values(jnp.asarray(task.base), u[:, None], _first_state(task, dataset))
     varied = {name: jnp.reshape(x, (1,)) for name, x in theta.items() if name in network.order}
     base = jnp.asarray(network.base)
     for name, value in task.stated.fixed.items():
@@ -104,7 +114,7 @@ def _populations(fit: Solution, experiment: Experiment, u: Any) -> Populations:
     )
 
 
-def _first_state(task: Any) -> dict[str, Any]:
+def _first_state(task: Task, dataset: int) -> dict[str, Any]:
     """Conditions of the first state, for ties that read them."""
     data = task.data[0]
-    return {name: jnp.asarray(x[:1]) for name, x in data.conditions.items()} | {" dataset": jnp.zeros(1)}
+    return {name: jnp.asarray(x[:1]) for name, x in data.conditions.items()} | {DATASET: jnp.full(1, float(dataset))}

@@ -27,6 +27,8 @@ STEEP = 1e12
 """Damping at which no step is left."""
 GROWTH = 4.0
 """Factor of the damping after a step that is rejected."""
+UNDAMPED, RELEASE = 1e-8, 1e-3
+"""Damping that counts as none, and its factor where the sum of squares is flat but a damped step brought nothing."""
 VANISHED = 1e-12
 """Share of the squared length of a column of the Jacobian: a step that leaves less of it went where the parameter has
 no effect any more, and from where no step leads back."""
@@ -130,13 +132,14 @@ def _turn(evaluate: Evaluate, search: Search, lower: Array, upper: Array, held: 
     better = jnp.where(flat, lower_gradient, trial.square < best.square) & ~vanished & ~search.ended
     ratio = (best.square - trial.square) / jnp.where(expected > 0, expected, 1.0)
     eased = jnp.where(flat, 0.1, jnp.clip(1 - (2 * ratio - 1) ** 3, 0.1, 2.0))
-    stuck = ~better & (flat | (damping > STEEP) | ~jnp.any(step != 0, axis=0))
+    damped = flat & (damping > UNDAMPED)
+    stuck = ~better & ~damped & (flat | (damping > STEEP) | ~jnp.any(step != 0, axis=0))
     kept = Moment(*(jnp.where(better, new, old) for new, old in zip(trial, best, strict=True)))
     angle = jnp.where(better, angle, search.angle)
     return Search(
         best=kept,
         scale=jnp.where(better, jnp.maximum(search.scale, _squares(trial.R)), search.scale),
-        damping=damping * jnp.where(better, eased, GROWTH),
+        damping=damping * jnp.where(better, eased, jnp.where(damped, RELEASE, GROWTH)),
         angle=angle,
         ended=search.ended | stuck | (angle <= CONVERGED) | (angle * jnp.sqrt(kept.square) <= ROUNDING * data),
         turns=search.turns + ~search.ended,

@@ -203,13 +203,14 @@ def _fitted(ready: Prepared, task: Task, begin: np.ndarray, method: str, level: 
     """The result of a fit, but for what was asked and what computed it."""
     found = search(task, begin)
     for _ in range(AGAIN):
-        known = _identified(task, found.best, float(found.square[0]))
-        solution = _solution(task, found, known)
-        ends = _intervals(solution, known, method, level, seed)
+        solution = _solution(task, found, _identified(task, found.best, float(found.square[0])))
+        ends = _intervals(solution, method, level, seed)
         if ends.better is None:
             break
         found = search(task, np.concatenate([ends.better[:, None], found.u], axis=1))
-    return result(ready, solution, found, known, ends, method, level)
+    if ends.covariance is not None:
+        solution = replace(solution, covariance=ends.covariance)
+    return result(ready, solution, found, ends, method, level)
 
 
 def _refuse_untouched(task: Task, begin: np.ndarray) -> None:
@@ -243,10 +244,10 @@ def _solution(task: Task, found: Found, known: Identified) -> Solution:
     dof = task.value.size + len(task.layout.free.priors) - known.svd.rank
     square = float(found.square[0])
     scale = task.scale(found.best, square, dof)
-    return Solution(task, found.best, square, known.covariance * scale**2, scale, dof, known.held)
+    return Solution(task, found.best, square, known.covariance * scale**2, scale, dof, known)
 
 
-def _intervals(solution: Solution, known: Identified, method: str, level: float, seed: int) -> Intervals:
+def _intervals(solution: Solution, method: str, level: float, seed: int) -> Intervals:
     match method:
         case "wald":
             return wald(solution, level)
@@ -254,6 +255,7 @@ def _intervals(solution: Solution, known: Identified, method: str, level: float,
             return sandwich(solution, level)
         case "bootstrap" | "bootstrap_blocks":
             return bootstrap(solution, level, seed, by_blocks=method == "bootstrap_blocks")
+    known = solution.known
     return profiles(solution, level, (*np.flatnonzero(known.determined).tolist(), *limited(known)))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from jaxrate.fit.identify import Identified
 from jaxrate.fit.likelihood import poisson
 from jaxrate.fit.task import Task
 
@@ -33,7 +34,7 @@ class Solution:
         covariance: Of the coordinates, with the scale of the noise in it.
         scale: Standard deviation of the noise over that stated.
         dof: Degrees of freedom.
-        held: Coordinates that are held, for others determine the predictions without them.
+        known: What the data determine.
     """
 
     task: Task
@@ -42,7 +43,18 @@ class Solution:
     covariance: np.ndarray
     scale: float
     dof: int
-    held: tuple[int, ...]
+    known: Identified
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Coordinates that may be held, for the others determine the predictions without them."""
+        return self.known.held
+
+    def variance(self, direction: np.ndarray) -> float:
+        """Variance of a combination of coordinates; infinite where the data do not determine it."""
+        if self.known.is_full_rank:
+            return float(direction @ self.covariance @ direction)
+        return self.scale**2 * self.known.variance(direction)
 
     @property
     def deviations(self) -> np.ndarray:
@@ -64,6 +76,7 @@ class Intervals:
         lower_labels, upper_labels: "data", "unbounded", "limited by NAME" or "not found".
         curves: Of a profile, by coordinate: (coordinate's values, rise of the sum of squares over the variance).
         better: Coordinates of a better minimum that a profile came upon.
+        covariance: Of the coordinates, where the method has one of its own.
     """
 
     lower: np.ndarray
@@ -72,6 +85,7 @@ class Intervals:
     upper_labels: tuple[str, ...]
     curves: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     better: np.ndarray | None = None
+    covariance: np.ndarray | None = None
 
 
 def wald(fit: Solution, level: float) -> Intervals:
@@ -100,11 +114,15 @@ def sandwich(fit: Solution, level: float) -> Intervals:
     bread = np.where(np.isfinite(fit.covariance), fit.covariance, 0.0) / fit.scale**2
     known = task.layout.free.prior_slopes(task.base, fit.u)
     meat = sums @ sums.T * number / max(number - 1, 1) + known.T @ known
-    covariance = bread @ meat @ bread
+    covariance = _where_determined(fit, bread @ meat @ bread)
     half = stats.t.ppf((1 + level) / 2, max(number - 1, 1)) * np.sqrt(np.diag(covariance))
-    half = np.where(np.isfinite(fit.deviations), half, np.inf)
     labels = tuple("data" if np.isfinite(x) else "unbounded" for x in half)
-    return Intervals(fit.u - half, fit.u + half, labels, labels)
+    return Intervals(fit.u - half, fit.u + half, labels, labels, covariance=covariance)
+
+
+def _where_determined(fit: Solution, covariance: np.ndarray) -> np.ndarray:
+    """A covariance, infinite and NaN where the curvature has none."""
+    return np.where(np.isfinite(fit.covariance), covariance, fit.covariance)
 
 
 def _blocks(task: Task) -> np.ndarray:
@@ -142,7 +160,8 @@ def bootstrap(fit: Solution, level: float, seed: int, by_blocks: bool = False, n
     lost = ~np.isfinite(fit.deviations)
     lower, upper = np.where(lost, -np.inf, ends[0]), np.where(lost, np.inf, ends[1])
     labels = tuple("unbounded" if x else "data" for x in lost)
-    return Intervals(lower, upper, labels, labels)
+    covariance = _where_determined(fit, np.cov(u).reshape(fit.u.size, fit.u.size))
+    return Intervals(lower, upper, labels, labels, covariance=covariance)
 
 
 def _simulated(fit: Solution, rng: np.random.Generator, num: int) -> np.ndarray:
