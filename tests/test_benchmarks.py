@@ -161,7 +161,7 @@ assert dict(jax.config.values) == before
 
 
 def test_unknown_job_is_refused_with_those_there_are():
-    with pytest.raises(SystemExit, match="J1, J2, J2G, J3, J4, SWEEP, REDUCE, FIRST, but J9 was given"):
+    with pytest.raises(SystemExit, match="J1, J2, J2G, J3, J4, SWEEP, REDUCE, FIRST, FIT, but J9 was given"):
         main(["--jobs", "J1,J9", "--lanes", "10"])
 
 

@@ -238,7 +238,7 @@ REFUSED = [
     ("num_starts = 8", 'num_starts = "8"', ["`num_starts` must be a whole number"]),
     ("num_starts = 8", "num_starts = 0", ["`num_starts` must be", "1", "0 was given"]),
     ("num_starts = 8", 'level = "high"', ["`level` must be a number"]),
-    ("num_starts = 8", "level = 95", ["`level` must lie between 0 and 1"]),
+    ("num_starts = 8", "level = 95", ["`level` must be a number between 0 and 1", "95"]),
     ("num_starts = 8", "seed = -1", ["`seed` must be a whole number from 0 on"]),
     ("num_starts = 8", 'intervals = "prof"', ["`prof`", "did you mean `profile`"]),
     ("num_starts = 8", 'loss = "gausian"', ["`gausian`", "did you mean `gaussian`"]),

@@ -27,6 +27,8 @@ STEEP = 1e12
 """Damping at which no step is left."""
 GROWTH = 4.0
 """Factor of the damping after a step that is rejected."""
+MOST_EASED = 0.1
+"""Least factor of the damping after a step that is taken."""
 UNDAMPED, RELEASE = 1e-8, 1e-3
 """Damping that counts as none, and its factor where the sum of squares is flat but a damped step brought nothing."""
 VANISHED = 1e-12
@@ -91,15 +93,15 @@ def levenberg(
         method* (1999), equation 2.4, for the damping; Bates and Watts, *A relative offset orthogonality convergence
         criterion for nonlinear least squares* (1981), for the end.
     """
-    first = evaluate(u)
-    lanes = u.shape[1]
-    start = Search(
-        best=first,
-        scale=_squares(first.R),
-        damping=jnp.full(lanes, FIRST_DAMPING),
-        angle=_angle(first, _free(first, lower, upper, held)),
-        ended=~jnp.isfinite(first.square),
-        turns=jnp.ones(lanes, jnp.int32),
+    num, lanes = u.shape
+    nowhere = Moment(u, jnp.zeros((num, num, lanes)), jnp.zeros_like(u), jnp.full(lanes, jnp.inf))
+    start = Search(  # the first turn's step is zero and leads to the start: there is one evaluation to compile
+        best=nowhere,
+        scale=jnp.zeros_like(u),
+        damping=jnp.full(lanes, FIRST_DAMPING / MOST_EASED),
+        angle=jnp.full(lanes, jnp.inf),
+        ended=jnp.zeros(lanes, bool),
+        turns=jnp.zeros(lanes, jnp.int32),
     )
 
     def turn(search: Search) -> Search:
@@ -131,7 +133,7 @@ def _turn(evaluate: Evaluate, search: Search, lower: Array, upper: Array, held: 
     vanished = jnp.any(free & (_squares(trial.R) < VANISHED * _squares(best.R)), axis=0)
     better = jnp.where(flat, lower_gradient, trial.square < best.square) & ~vanished & ~search.ended
     ratio = (best.square - trial.square) / jnp.where(expected > 0, expected, 1.0)
-    eased = jnp.where(flat, 0.1, jnp.clip(1 - (2 * ratio - 1) ** 3, 0.1, 2.0))
+    eased = jnp.where(flat, MOST_EASED, jnp.clip(1 - (2 * ratio - 1) ** 3, MOST_EASED, 2.0))
     damped = flat & (damping > UNDAMPED)
     stuck = ~better & ~damped & (flat | (damping > STEEP) | ~jnp.any(step != 0, axis=0))
     kept = Moment(*(jnp.where(better, new, old) for new, old in zip(trial, best, strict=True)))
