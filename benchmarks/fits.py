@@ -14,8 +14,8 @@ from benchmarks.ensembles import largest, sample
 from benchmarks.fit_peers import PARAMETERS, Design
 from benchmarks.measure import Case
 from jaxrate.fit.likelihood import gaussian
-from jaxrate.fit.measured import Noise
 from jaxrate.fit.prepare import prepared
+from jaxrate.fit.readings import Noise
 from jaxrate.fit.stated import Wishes
 from jaxrate.fit.task import Task
 
@@ -45,7 +45,7 @@ def law(theta: dict[str, Any]) -> dict[str, Any]:
 def fits(lanes: int) -> list[Case]:
     """FIT: replicas of saturable absorption at 60 intensities, 4 parameters."""
     design = fit_peers.design(lanes, seed=2)
-    start = dict(zip(PARAMETERS, design.start.tolist(), strict=True))
+    start: dict[str, float] = dict(zip(PARAMETERS, design.start.tolist(), strict=True))
     wishes = Wishes(PARAMETERS, start, dict.fromkeys(PARAMETERS, (0, None)))
     table = {"x": design.x, "y": design.y[0], "y.sigma": design.sigma}
     task = prepared(law, table, wishes, Noise({}, {}), gaussian).task

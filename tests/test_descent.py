@@ -59,9 +59,12 @@ def ended(kernel: Any, base: np.ndarray, u: np.ndarray, own: dict[str, np.ndarra
 def descended(
     fit: tuple[Layout, np.ndarray], loss: Any, u: np.ndarray, turns: int = 1000, **own: Any
 ) -> dict[str, Any]:
-    """By descent; `own` are y, weight and held."""
+    """By descent; `own` are y, weight and held. All are given always, so that one program serves all tests."""
+    layout, base = fit
+    y = layout.parts[0].split(layout.split(base)[1][0])[3].reshape(-1, 1)
+    given = {"y": y, "weight": np.ones_like(y), **own}
     names = {"y": Y, "weight": WEIGHT, "held": HELD}
-    return ended(Descent(fit[0], loss), fit[1], u, {names[name]: x for name, x in own.items()}, turns)
+    return ended(Descent(layout, loss), base, u, {names[name]: x for name, x in given.items()}, turns)
 
 
 def by_squares(fit: tuple[Layout, np.ndarray], u: np.ndarray, **own: Any) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from jaxrate.fit.adequacy import remarks as adequacy_remarks
 from jaxrate.fit.derived import derived
 from jaxrate.fit.identify import Identified
 from jaxrate.fit.likelihood import poisson
-from jaxrate.fit.measured import PER_DB, Measured
+from jaxrate.fit.measured import Measured
 from jaxrate.fit.optimize import Found, minima
 from jaxrate.fit.prepare import Prepared
+from jaxrate.fit.readings import PER_DB
 from jaxrate.fit.result import Derived, Estimate, FitResult, FitStatus, Minimum, Profile, Starts
 from jaxrate.fit.task import Task
 from jaxrate.fit.uncertainty import Intervals, Solution

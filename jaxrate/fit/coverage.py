@@ -9,8 +9,8 @@ from scipy import stats
 
 from jaxrate.fit.identify import scaled_svd
 from jaxrate.fit.likelihood import gaussian
-from jaxrate.fit.measured import Noise
 from jaxrate.fit.prepare import prepared
+from jaxrate.fit.readings import Noise
 from jaxrate.fit.stated import Wishes
 from jaxrate.fit.task import Task
 from jaxrate.names import unknown

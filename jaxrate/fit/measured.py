@@ -2,18 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from jaxrate.fit.places import coordinates, num_places, places
+from jaxrate.fit.readings import Noise, readings, refuse, si
 from jaxrate.fit.subject import Subject
-from jaxrate.fit.table import SI, Column, Table
-from jaxrate.names import shown, unknown
-from jaxrate.units import read_any, to_si
-
-SAME = 1e-9
-"""Relative difference up to which a coordinate of the table is that of an axis."""
-PER_DB = np.log(10) / 10
+from jaxrate.fit.table import Table
+from jaxrate.names import unknown
 
 
 @dataclass(frozen=True)
@@ -55,43 +51,6 @@ class Measured:
         return len(self.dataset)
 
 
-@dataclass(frozen=True)
-class Noise:
-    r"""What adds to the stated standard deviations, $\sigma^2 = stated^2 + resolution^2/12 + jitter^2$.
-
-    Args:
-        resolution, jitter: By observable, in its unit (in dB for one measured in dB), text or numbers.
-    """
-
-    resolution: Mapping[str, Any]
-    jitter: Mapping[str, Any]
-
-    def variance(self, name: str, unit: str, level: bool) -> float:
-        """Variance that is added."""
-        steps = _spread("resolution", self.resolution.get(name, 0.0), name, unit, level)
-        extra = _spread("jitter", self.jitter.get(name, 0.0), name, unit, level)
-        return steps**2 / 12 + extra**2
-
-    def check(self, names: Collection[str]) -> None:
-        """Refuse what is said of anything that was not measured."""
-        for name in (*self.resolution, *self.jitter):
-            if name not in names:
-                raise ValueError(unknown("measured quantity", name, names, "this fit"))
-
-
-def _spread(what: str, given: Any, name: str, unit: str, level: bool) -> float:
-    """A standard deviation: of a logarithm where the datum is one."""
-    title = f"the {what} of {name}"
-    if level:
-        decibels = given.removesuffix("dB").strip() if isinstance(given, str) else given
-        value = PER_DB * float(to_si(decibels, "1", f"{title} in dB"))
-    else:
-        value = float(to_si(given, unit or "1", title))
-    if value < 0:
-        raise ValueError(f"`{title}` must not be negative, but {shown(given)} was given.")
-    return value
-
-
 def measured(subject: Subject, table: Table, label: str, noise: Noise) -> Measured:
     """Bind a table to what is fitted.
 
@@ -107,21 +66,14 @@ def measured(subject: Subject, table: Table, label: str, noise: Noise) -> Measur
             nothing measured.
     """
     observables = _observables(subject, table)
-    data = [_data(subject, table, name, unit, noise) for name, unit in observables.items()]
-    rows, which = (
-        np.concatenate([d["row"] for d in data]),
-        np.concatenate([np.full(len(d["row"]), i) for i, d in enumerate(data)]),
-    )
+    data = {name: readings(table, name, unit, noise) for name, unit in observables.items()}
+    rows = np.concatenate([its.rows for its in data.values()])
     if not rows.size:
         raise ValueError(f"{table.source} holds no measured number: {', '.join(f'`{n}`' for n in observables)} is NaN.")
-    columns = _conditions(subject, table, tuple(observables))
+    columns = _conditions(subject, table, observables)
     for name, values in columns.items():
-        _refuse(
-            table,
-            rows[np.isnan(values[rows])],
-            f"`{name}` is missing",
-            "what was measured has no conditions without it",
-        )
+        lost = rows[np.isnan(values[rows])]
+        refuse(table, lost, f"`{name}` is missing", "what was measured has no conditions without it")
     states, state = _states(table, columns, rows)
     labels = table.labels.get("dataset")
     return Measured(
@@ -129,15 +81,15 @@ def measured(subject: Subject, table: Table, label: str, noise: Noise) -> Measur
         levels=tuple(name for name in observables if table.is_level(name)),
         units=observables,
         names=tuple(observables),
-        observable=which,
-        place=_places(subject, table, data, tuple(observables)),
+        observable=np.repeat(np.arange(len(data)), [its.rows.size for its in data.values()]),
+        place=places(subject, table, data),
         state=state,
-        value=np.concatenate([d["value"] for d in data]),
-        sigma=np.concatenate([d["sigma"] for d in data]),
+        value=np.concatenate([its.value for its in data.values()]),
+        sigma=np.concatenate([its.sigma for its in data.values()]),
         line=np.asarray(table.lines)[rows],
         dataset=np.full(len(states), label, object) if labels is None else np.asarray(labels, object)[states],
-        num_places=sum(_num_places(subject, name) for name in observables),
-        coordinates=_coordinates(subject, table, tuple(observables), rows),
+        num_places=sum(num_places(subject, name) for name in observables),
+        coordinates=coordinates(subject, table, observables, rows),
     )
 
 
@@ -166,91 +118,28 @@ def _is_light(column: str, subject: Subject, axes: set[str]) -> bool:
     return stem != column and (f"{stem}frequency" in subject.parameters or f"{stem}frequency" in axes)
 
 
-def _conditions(subject: Subject, table: Table, observables: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _conditions(subject: Subject, table: Table, observables: Collection[str]) -> dict[str, np.ndarray]:
     """Conditions in SI units, shape (row,)."""
     if not subject.parameters:
         skipped = {*observables, *(f"{name}.sigma" for name in observables)}
-        return {
-            name: table[name] if _has_unit(table, name) else table.column(name).values
-            for name in table.columns
-            if name not in skipped
-        }
+        return {name: si(table, name, "") for name in table.columns if name not in skipped}
     found = {}
     for name, known in subject.parameters.items():
-        column = name if name in table.columns else f"{name.removesuffix('frequency')}wavelength"
-        if column not in table.columns or (column != name and not name.endswith("frequency")):
-            continue
-        found[name] = (
-            _light(table, column) if name.endswith(".frequency") else _condition(subject, table, name, known.unit)
-        )
+        wavelength = f"{name.removesuffix('frequency')}wavelength"
+        if name in table.columns:
+            found[name] = _condition(subject, table, name, known.unit)
+        elif name.endswith(".frequency") and wavelength in table.columns:
+            found[name] = table.frequency(wavelength)
     return found
 
 
-def _has_unit(table: Table, name: str) -> bool:
-    return table.column(name).unit is not None
-
-
-def _light(table: Table, column: str) -> np.ndarray:
-    return table.frequency(column)
-
-
 def _condition(subject: Subject, table: Table, name: str, unit: str) -> np.ndarray:
+    if name.endswith(".frequency"):
+        return table.frequency(name)
     centre = subject.parameters.get(f"{name.removesuffix('.fwhm')}.frequency")
     if name.endswith(".fwhm") and centre is not None and centre.value is not None:
         return table.width(name, centre.value)
     return table.si(name, unit)
-
-
-def _data(subject: Subject, table: Table, name: str, unit: str, noise: Noise) -> dict[str, np.ndarray]:
-    """Rows, values and standard deviations of one observable."""
-    column, level = table.column(name), table.is_level(name)
-    rows = np.flatnonzero(~np.isnan(column.values))
-    if level:
-        values = np.log(table.si(name, unit) if unit else table[name])
-    else:
-        values = table.si(name, unit) if unit else (table[name] if _has_unit(table, name) else column.values)
-    sigma = _sigma(table, name, unit, level)[rows]
-    _refuse(
-        table, rows[~(sigma > 0) & ~np.isnan(sigma)], f"`{name}.sigma` is not positive", "a standard deviation must be"
-    )
-    added = noise.variance(name, unit, level)
-    if added:
-        sigma = np.sqrt(np.nan_to_num(sigma) ** 2 + added)
-    return {"row": rows, "value": values[rows], "sigma": sigma}
-
-
-def _sigma(table: Table, name: str, unit: str, level: bool) -> np.ndarray:
-    """Standard deviations, in the scale of the values."""
-    own = f"{name}.sigma"
-    if own not in table.columns:
-        return np.full(len(table), np.nan)
-    column = table.column(own)
-    if level:
-        if column.unit != "dB":
-            raise ValueError(
-                f"`{column.title}` must be in dB, as `{table.column(name).title}` is a level: write `{own} [dB]`."
-            )
-        return PER_DB * column.values
-    if table.is_level(own):
-        raise ValueError(
-            f"`{column.title}` is a ratio, but `{table.column(name).title}` is not in dB: "
-            f"write `{own} [{table.column(name).unit}]`."
-        )
-    return table.si(own, unit or _unit(table.column(name), column))
-
-
-def _unit(measured: Column, sigma: Column) -> str:
-    """Unit of what is measured, where what is fitted knows none; its standard deviation must have the same."""
-    if measured.unit is None and sigma.unit is not None:
-        raise ValueError(f"`{sigma.title}` has a unit, but `{measured.title}` has none: write both or neither.")
-    return "1" if measured.unit in (None, SI) else read_any(measured.stated("1"), measured.title)[1]
-
-
-def _refuse(table: Table, rows: np.ndarray, what: str, why: str) -> None:
-    """Refuse rows of a table, the first by its line."""
-    if rows.size:
-        many = f" (and in {rows.size - 1} more)" if rows.size > 1 else ""
-        raise ValueError(f"{table.source}: {what} in line {int(np.asarray(table.lines)[rows[0]])}{many}; {why}.")
 
 
 def _states(table: Table, columns: Mapping[str, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -273,62 +162,4 @@ def _check_states(table: Table, labels: np.ndarray, values: np.ndarray, rows: np
     """Refuse rows of one state whose conditions differ."""
     _, first, state = np.unique(labels, axis=1, return_index=True, return_inverse=True)
     differ = np.any(values != values[:, first[state.reshape(-1)]], axis=0)
-    _refuse(
-        table, rows[differ], "the conditions differ from those of other rows of the same `state`", "they must agree"
-    )
-
-
-def _num_places(subject: Subject, name: str) -> int:
-    return int(np.prod(subject.shape(name), dtype=int))
-
-
-def _places(subject: Subject, table: Table, data: list[dict[str, np.ndarray]], names: tuple[str, ...]) -> np.ndarray:
-    """Where among all predictions of a state that of each datum is."""
-    found, first = [], 0
-    for name, its in zip(names, data, strict=True):
-        found.append(first + _place(subject, table, name, its["row"]))
-        first += _num_places(subject, name)
-    return np.concatenate(found)
-
-
-def _place(subject: Subject, table: Table, name: str, rows: np.ndarray) -> np.ndarray:
-    shape, axes = subject.shape(name), subject.axes(name)
-    if len(axes) != len(shape):
-        raise ValueError(f"`{name}` has axes without names: a table can be compared with one number a state only.")
-    where = [_along(table, axis, name, rows) for axis in axes]
-    return np.ravel_multi_index(tuple(where), shape) if where else np.zeros(len(rows), int)
-
-
-def _along(table: Table, axis: tuple[str, np.ndarray, str], observable: str, rows: np.ndarray) -> np.ndarray:
-    """Position of each row along an axis."""
-    name, values, unit = axis
-    at = _coordinate(table, name, unit)
-    if at is None:
-        raise ValueError(
-            f"{table.source}: `{observable}` depends on {name}: the table needs a column `{name} [{unit}]`."
-        )
-    order = np.argsort(values)
-    middle = (values[order][1:] + values[order][:-1]) / 2
-    nearest = order[np.searchsorted(middle, at[rows])]
-    off = ~(np.abs(values[nearest] - at[rows]) <= SAME * np.maximum(np.abs(values[nearest]), np.abs(at[rows])))
-    _refuse(
-        table,
-        rows[off],
-        f"`{name}` is none of the values that `{observable}` is predicted at",
-        f"state the experiment with those of the table, np.unique(table['{name}'])",
-    )
-    return nearest
-
-
-def _coordinate(table: Table, name: str, unit: str) -> np.ndarray | None:
-    """A column of an axis in SI units; a frequency may be given as a wavelength."""
-    if name == "frequency":
-        column = next((c for c in ("frequency", "wavelength") if c in table.columns), None)
-        return None if column is None else table.frequency(column)
-    return table.si(name, unit) if name in table.columns else None
-
-
-def _coordinates(subject: Subject, table: Table, names: tuple[str, ...], rows: np.ndarray) -> dict[str, np.ndarray]:
-    axes = {axis: unit for name in names for axis, _, unit in subject.axes(name)}
-    found = {axis: _coordinate(table, axis, unit) for axis, unit in axes.items()}
-    return {axis: values[rows] for axis, values in found.items() if values is not None}
+    refuse(table, rows[differ], "the conditions differ from those of other rows of the same `state`", "they must agree")

@@ -6,7 +6,8 @@ from typing import Any
 
 from jaxrate.experiment import Experiment
 from jaxrate.fit.likelihood import Likelihood
-from jaxrate.fit.measured import Measured, Noise, measured
+from jaxrate.fit.measured import Measured, measured
+from jaxrate.fit.readings import Noise
 from jaxrate.fit.sources import tabulated
 from jaxrate.fit.stated import Wishes, stated
 from jaxrate.fit.subject import Known, OfExperiment, OfFunction, Subject

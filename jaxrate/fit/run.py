@@ -12,14 +12,15 @@ from jaxrate.fit.identify import Identified, identify
 from jaxrate.fit.journal import Journal, fingerprint
 from jaxrate.fit.levenberg import LOST
 from jaxrate.fit.likelihood import likelihood_of
-from jaxrate.fit.measured import Noise
 from jaxrate.fit.minibatch import minibatch as minibatches
 from jaxrate.fit.optimize import Found, search, starts
 from jaxrate.fit.prepare import ONE, Fitted, Prepared, prepared
+from jaxrate.fit.profiles import profiles
+from jaxrate.fit.readings import Noise
 from jaxrate.fit.result import FitResult
 from jaxrate.fit.stated import Stated, Wishes
 from jaxrate.fit.task import Task
-from jaxrate.fit.uncertainty import METHODS, Intervals, Solution, bootstrap, profiles, sandwich, wald
+from jaxrate.fit.uncertainty import METHODS, Intervals, Solution, bootstrap, sandwich, wald
 from jaxrate.names import unknown
 from jaxrate.sweep.progress import bar
 from jaxrate.sweep.provenance import provenance, versions

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxrate.expr import Expr
 from jaxrate.fit.free import Free
-from jaxrate.fit.measured import PER_DB
+from jaxrate.fit.readings import PER_DB
 from jaxrate.fit.subject import Known
 from jaxrate.names import shown, unknown
 from jaxrate.units import read_any, to_frequency, to_si
