@@ -180,7 +180,12 @@ def _call_size(kernel: Kernel, batch: Batch) -> tuple[int, int]:
     if batch.is_remote:
         return min(block_size(kernel, remote=True), 2 ** max(6, (batch.size - 1).bit_length())), 1
     lanes = block_size(kernel)
-    return lanes, 1 if batch.size <= lanes else getattr(kernel, "blocks_per_call", BLOCKS_PER_CALL)
+    return lanes, 1 if batch.size <= lanes else _blocks_per_call(kernel)
+
+
+def _blocks_per_call(kernel: Kernel) -> int:
+    """Blocks in one call; a kernel whose blocks are long work by themselves, such as fits, says so."""
+    return getattr(kernel, "blocks_per_call", BLOCKS_PER_CALL)
 
 
 def _decided(
@@ -230,7 +235,8 @@ def _program(
         return {n: lax.empty((*s.shape[:-1], lanes * num_blocks), s.dtype) for n, s in shapes.items()}
 
     if num_blocks == 1:
-        single = jax.jit(one, compiler_options=WIDE)
+        # A single block of a cheap kernel is over before wide vectors, which take longer to compile, have paid.
+        single = jax.jit(one, compiler_options=WIDE if _blocks_per_call(kernel) == 1 else None)
         return lambda base, chunk, used, results: single(base, chunk)
     loop, memory = jax.jit(many, donate_argnums=3, compiler_options=WIDE), jax.jit(first)
     return lambda base, chunk, used, results: loop(base, chunk, used, results or memory(base, chunk))
