@@ -13,8 +13,7 @@ from jaxrate.fit.factor import factor, inverse
 from jaxrate.fit.levenberg import Moment
 from jaxrate.fit.likelihood import Likelihood
 from jaxrate.fit.objective import FORWARD, Objective, Slope
-from jaxrate.fit.problem import HELD, TURNS, Layout, U
-from jaxrate.solve.batch import Batch
+from jaxrate.fit.problem import HELD, TURNS, OfFits, U
 from jaxrate.solve.lanes import Way
 
 CONVERGED = 1e-9
@@ -45,7 +44,7 @@ _LBFGS = optax.scale_by_lbfgs(memory_size=10, scale_init_precond=False)
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(OfFits):
     """Kernel: a fit of any likelihood by L-BFGS from a start. Takes and gives what `LeastSquares` does.
 
     Args:
@@ -53,18 +52,13 @@ class Descent:
         likelihood: Of the data.
     """
 
-    layout: Layout
     likelihood: Likelihood
-    blocks_per_call = 1
 
     @property
     def lane_bytes(self) -> int:
         """Memory of one fit."""
         num = self.layout.free.num
         return self.layout.lane_bytes + 8 * num * (24 + 3 * num)
-
-    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
-        return False
 
     def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
         lower, upper = self.layout.free.bounds(self.layout.split(base)[0])

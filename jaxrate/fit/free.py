@@ -68,7 +68,7 @@ class Free:
         constants = {n: jnp.broadcast_to(x, (1, lanes)) for n, x in zip(self.constants, fixed, strict=True)}
         theta = constants | {name: _of_states([natural[i] for i in where], rows) for name, where in self.groups}
         known = {**theta, **{name: x[:, None] for name, x in rows.items()}}
-        return theta | {name: jnp.broadcast_to(tie(known), _wide(tie(known), lanes)) for name, tie in self.ties}
+        return theta | {name: _wide(tie(known), lanes) for name, tie in self.ties}
 
     def prior_residuals(self, numbers: Array, u: Array) -> Array:
         """Deviation of each parameter from its prior, in standard deviations, shape (prior, lane)."""
@@ -91,6 +91,7 @@ def _of_states(values: list[Array], rows: Mapping[str, Array]) -> Array:
     return values[0][None] if len(values) == 1 else jnp.stack(values)[rows[DATASET].astype(jnp.int32)]
 
 
-def _wide(value: Any, lanes: int) -> tuple[int, int]:
-    shape = jnp.shape(value)
-    return (shape[0] if len(shape) == 2 else 1, lanes)
+def _wide(value: Any, lanes: int) -> Array:
+    """A value of every state or of all, for every lane."""
+    states = jnp.shape(value)[0] if jnp.ndim(value) == 2 else 1
+    return jnp.broadcast_to(value, (states, lanes))

@@ -14,8 +14,7 @@ from jax import Array
 from jaxrate.fit.factor import inverse
 from jaxrate.fit.likelihood import Likelihood
 from jaxrate.fit.objective import Objective
-from jaxrate.fit.problem import HELD, WEIGHT, Layout, Part, U, run_fits
-from jaxrate.solve.batch import Batch
+from jaxrate.fit.problem import HELD, WEIGHT, Layout, OfFits, Part, U, run_fits
 from jaxrate.solve.lanes import Way
 
 STEPS = 2000
@@ -29,7 +28,7 @@ _ADAM = optax.scale_by_adam()
 
 
 @dataclass(frozen=True)
-class Gradients:
+class Gradients(OfFits):
     """Kernel: chi-squared at given parameters and half its gradient, or the normal equations there.
 
     Args:
@@ -38,18 +37,8 @@ class Gradients:
         normal: Whether "R" and "c" of the normal equations are wanted instead of "gradient".
     """
 
-    layout: Layout
     likelihood: Likelihood
     normal: bool = False
-    blocks_per_call = 1
-
-    @property
-    def lane_bytes(self) -> int:
-        """Memory of one fit."""
-        return self.layout.lane_bytes
-
-    def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
-        return False
 
     def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
         goal = Objective(self.layout, self.likelihood, base, block)

@@ -151,12 +151,17 @@ def _comparison(free: Free, own: Array, part: Part, base: Array) -> Callable[[Ar
     """Residuals of some states of a part, by parameters; 0 where there is no datum."""
 
     def residuals(u: Array, piece: dict[str, Array]) -> Array:
-        theta = free.values(own, u, dict(zip(part.conditions, piece["conditions"], strict=True)))
-        found = part.predictions(base, theta, piece["conditions"], piece["places"])
+        found = _predicted(free, own, part, base, u, piece["conditions"], piece["places"])
         weight = piece["weight"]
         return jnp.where(weight > 0, (found - piece["y"]) * weight, 0.0).reshape(-1, u.shape[-1])
 
     return residuals
+
+
+def _predicted(free: Free, own: Array, part: Part, base: Array, u: Array, conditions: Array, places: Array) -> Array:
+    """Predictions of some states of a part, by coordinates, shape (width, state, lane)."""
+    theta = free.values(own, u, dict(zip(part.conditions, conditions, strict=True)))
+    return part.predictions(base, theta, conditions, places)
 
 
 def _pieces(part: Part, numbers: Array, own: Mapping[str, Array]) -> dict[str, Array]:
@@ -208,8 +213,8 @@ def _with_rows(found: tuple[Array, Array, Array] | None, residuals: Array, slope
 
 
 @dataclass(frozen=True)
-class LeastSquares:
-    """Kernel: a fit by Levenberg-Marquardt from a start.
+class OfFits:
+    """What every kernel over fits is: one whose blocks are long, with one way to work.
 
     Args:
         layout: The fit.
@@ -220,10 +225,21 @@ class LeastSquares:
 
     @property
     def lane_bytes(self) -> int:
+        """Memory of one fit."""
         return self.layout.lane_bytes
 
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
+        """There is one way only."""
         return False
+
+
+@dataclass(frozen=True)
+class LeastSquares(OfFits):
+    """Kernel: a fit by Levenberg-Marquardt from a start.
+
+    Args:
+        layout: The fit.
+    """
 
     def __call__(self, base: Array, block: dict[str, Array], way: Way) -> dict[str, Array]:
         layout = self.layout
@@ -247,12 +263,10 @@ def _length(parts: list[dict[str, Array]], lanes: int) -> Array:
     return jnp.sqrt(jnp.broadcast_to(sum(squares), (lanes,)))
 
 
-def run_fits(
-    kernel: Kernel, base: np.ndarray, u: np.ndarray, own: Mapping[str, np.ndarray], progress: Any = None
-) -> dict[str, Any]:
+def run_fits(kernel: Kernel, base: np.ndarray, u: np.ndarray, own: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Run a kernel over fits, shapes (..., fit)."""
     arrays = {U: u, **own}
-    return run(kernel, base, read_batch(arrays, {name: 1 for name in arrays}), progress)
+    return run(kernel, base, read_batch(arrays, {name: 1 for name in arrays}))
 
 
 def predictions(layout: Layout, base: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -283,11 +297,8 @@ def _predictions(layout: Layout) -> Callable[[Array, Array], tuple[Array, Array]
 def _places(free: Free, own: Array, part: Part, numbers: Array, u: Array) -> Array:
     """Predictions of a part in the order of its places, shape (place, lane)."""
     base, conditions, places, _, _ = part.split(numbers)
-
-    def one(piece: tuple[Array, Array]) -> Array:
-        theta = free.values(own, u, dict(zip(part.conditions, piece[0], strict=True)))
-        return part.predictions(base, theta, *piece)
-
     pieces = part.states // part.chunk
-    found = lax.map(one, (_cut(conditions, pieces), _cut(places, pieces)))
+    found = lax.map(
+        lambda piece: _predicted(free, own, part, base, u, *piece), (_cut(conditions, pieces), _cut(places, pieces))
+    )
     return jnp.moveaxis(found, 0, 1).reshape(part.size, -1)
