@@ -51,7 +51,15 @@ from jaxrate.solve.steady import Steady as Steady
 from jaxrate.solve.steady import steady_state as steady_state
 from jaxrate.solve.transient import Evolve as Evolve
 from jaxrate.solve.transient import evolve as evolve
+from jaxrate.sweep.completion import SweepError as SweepError
+from jaxrate.sweep.draws import lognormal as lognormal
+from jaxrate.sweep.draws import normal as normal
+from jaxrate.sweep.draws import uniform as uniform
+from jaxrate.sweep.inspection import open as open
+from jaxrate.sweep.inspection import status as status
+from jaxrate.sweep.inspection import verify as verify
 from jaxrate.sweep.reduce import Histogram as Histogram
+from jaxrate.sweep.run import resume as resume
 from jaxrate.sweep.run import sweep as sweep
 
 __version__ = "0.1.0"

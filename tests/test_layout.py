@@ -27,11 +27,12 @@ LEVELS = {
     "solve": 4,
     "observe": 5,
     "experiment": 6,
-    "sweep": 7,
-    "plot": 7,
-    "fit": 8,
-    "cli": 9,
-    "__init__": 10,
+    "experiment_file": 7,
+    "sweep": 8,
+    "plot": 8,
+    "fit": 9,
+    "cli": 10,
+    "__init__": 11,
 }
 """A file imports only from lower levels; the files of one package, and those of level 0, may import each other."""
 

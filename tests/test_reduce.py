@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxrate.sweep.reduce import NAMES, Histogram, Reducer, read_reductions
+from jaxrate.sweep.reduce import NAMES, Histogram, Reducer, Totals, read_reductions
 from tests.tolerance import close, same
 
 BLOCK = 64
@@ -36,12 +36,13 @@ def reduce(
     x: np.ndarray, status: np.ndarray, cells: int, blocks: int = 4, order: Any = None, wanted: Any = ALL
 ) -> dict[str, np.ndarray]:
     """Everything that a reducer makes of lanes that come in chunks, in some order."""
-    reducer = Reducer({"y": wanted}, {"y": x.shape[:-1]}, cells, status.size // cells, BLOCK)
+    reducer = Reducer(Totals({"y": wanted}, {"y": x.shape[:-1]}, cells, status.size // cells), BLOCK)
     parts = list(chunks(status.size, blocks))
     for k in range(len(parts)) if order is None else order(len(parts)):
         low, high = parts[k]
         reducer(low, high, {"y": x[..., low:high], "status": status[low:high]})
-    return {**reducer.results("y"), "count": reducer.count, "failed": reducer.failed}
+    found = reducer.totals
+    return {**found.results("y"), "count": found.count, "failed": found.failed}
 
 
 def by_numpy(x: np.ndarray) -> dict[str, Any]:
@@ -102,14 +103,14 @@ def test_order_in_which_chunks_come_changes_no_bit():
 def test_threads_change_no_bit():
     x, status = lanes(3, 10000)
     wanted = reduce(x, status, 3, blocks=1)
-    reducer = Reducer({"y": ALL}, {"y": ()}, 3, 10000, BLOCK)
+    reducer = Reducer(Totals({"y": ALL}, {"y": ()}, 3, 10000), BLOCK)
     with ThreadPoolExecutor(8) as pool:
         work = [
             pool.submit(reducer, low, high, {"y": x[low:high], "status": status[low:high]})
             for low, high in chunks(x.size, 1)
         ]
     assert all(each.exception() is None for each in work)
-    for name, values in reducer.results("y").items():
+    for name, values in reducer.totals.results("y").items():
         same(values, wanted[name], name)
 
 

@@ -1,38 +1,12 @@
 """What is typed on the command line: a model, axes of a sweep, values of parameters."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from jaxrate.model.files import list_media, load_model, media
 from jaxrate.model.model import Model
-from jaxrate.names import nearest, unknown
+from jaxrate.names import unknown
 from jaxrate.units import to_frequency, to_si
-
-
-def load(target: str) -> Model:
-    """A model file, or a medium that ships with jaxrate.
-
-    Raises:
-        FileNotFoundError: neither (the nearest is named, and the media are listed).
-        ValueError: a directory, or a file that is no model.
-    """
-    path = Path(target)
-    if path.is_dir():
-        raise ValueError(f"`{target}` is a directory; name a model file in it.")
-    if path.exists():
-        return load_model(path)
-    if target in list_media():
-        return media(target)
-    raise FileNotFoundError(_missing(path))
-
-
-def _missing(path: Path) -> str:
-    around = path.parent.glob("*.toml") if path.parent.is_dir() else []
-    found = nearest(str(path), [*list_media(), *map(str, around)])
-    hint = f"; did you mean `{found}`?" if found else "."
-    return f"There is no file `{path}`{hint} Media that ship with jaxrate: {', '.join(f'`{m}`' for m in list_media())}."
 
 
 def read_set(given: Sequence[str], model: Model) -> dict[str, float]:

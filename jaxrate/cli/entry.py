@@ -12,11 +12,16 @@ from typing import NoReturn
 from jaxrate.cli.fit_file import EXAMPLE
 from jaxrate.cli.interrupts import INTERRUPTED, leave, leave_at_once
 from jaxrate.names import unknown
+from jaxrate.sweep.statement import EXAMPLE as SWEEP_EXAMPLE
 
 COMMANDS = {
     "demo": "the demonstration: a million ensembles of Nd:YAG, and a fit of its B (without a command too)",
     "solve": "steady state, transient and fluorescence decay of a model, and a sweep over its pump and signal",
     "fit": "free parameters of a model from measured tables, with intervals, as a fit file states them",
+    "sweep": "a sweep that a file states, kept on disk unit by unit: killed, it goes on where it was",
+    "status": "how far a sweep on disk is",
+    "verify": "whether the numbers of a sweep on disk are those that were written",
+    "slurm": "a batch script that runs a sweep on the workers of SLURM",
     "show": "a model in words, and its level diagram",
     "media": "the media that ship with jaxrate",
 }
@@ -27,6 +32,7 @@ examples:
   jaxrate solve my-laser.toml                a medium of your own
   jaxrate solve nd-yag --over pump.rate=1:1e4:200 --set 'signal.intensity=1 kW/cm^2' -o out
   jaxrate fit fit.toml --data gain.csv       what is free, and how it was measured: `jaxrate fit --help`
+  jaxrate sweep sweep.toml -o out            a billion ensembles: `jaxrate sweep --help`
 """
 BROKEN_PIPE = 141
 """Exit code as a shell gives it to a program that SIGPIPE ended."""
@@ -51,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: What was typed after `jaxrate`; by default that of this process.
 
     Returns:
-        Exit code: 0, 2 for an error of the user's, 130 after Ctrl-C, 141 where nobody reads the output any more.
+        Exit code: 0, 2 for an error of the user's, 130 after Ctrl-C, 141 where nobody reads the output any more; of a
+        sweep 3 for a store of another one, 4 where units were left out, 75 where it was stopped and can go on.
 
     Raises:
         ValueError: a bug; its traceback is what a report needs.
@@ -126,6 +133,13 @@ def parser() -> argparse.ArgumentParser:
         help="a parameter, with a unit or in SI; repeat it for several",
     )
     _add_fit(each["fit"])
+    _add_sweep(each["sweep"])
+    _add_workers(each["sweep"])
+    for name in ("status", "verify"):
+        each[name].add_argument("target", metavar="DIR", type=Path, help="the store of a sweep")
+    each["status"].add_argument("--check", action="store_true", help="exit code 0 only if it is complete")
+    _add_slurm(each["slurm"])
+    _add_workers(each["slurm"])
     each["demo"].add_argument("--seed", type=_seed, default=1, help="of the noise that is fitted (1)")
     for name in ("demo", "solve", "fit", "show"):
         each[name].add_argument(
@@ -156,6 +170,56 @@ def _add_fit(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, in the same DIR")
     command.add_argument("--seed", type=_seed, help="of the starts and of a bootstrap, instead of that of the fit file")
+
+
+def _add_sweep(command: argparse.ArgumentParser) -> None:
+    command.epilog, command.formatter_class = SWEEP_EXAMPLE, argparse.RawDescriptionHelpFormatter
+    command.add_argument("target", metavar="FILE", type=Path, nargs="?", help="a sweep file (TOML)")
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="the store: a new directory, or one to go on in"
+    )
+    command.add_argument(
+        "--resume", type=Path, metavar="DIR", help="go on with a sweep, from what its store says alone"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="say what it would cost: ensembles, units, GB, files, time"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a value of the file, set anew; repeatable"
+    )
+    command.add_argument("--unit-size", type=_count, metavar="N", help="ensembles in a unit (about 16 MB of results)")
+    command.add_argument(
+        "--engine",
+        default="local",
+        metavar="ENGINE",
+        help="local (all cores or accelerators of this machine), dask:ADDRESS, slurm, or slurm-alloc",
+    )
+
+
+def _add_slurm(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", metavar="FILE", type=Path, help="a sweep file (TOML)")
+    command.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="the store")
+    command.add_argument(
+        "--engine", default="slurm", metavar="ENGINE", help="slurm (workers are jobs), or slurm-alloc (one allocation)"
+    )
+    command.add_argument("--driver-time", metavar="TIME", help="time limit of the job that hands out the units")
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("workers of SLURM")
+    group.add_argument("--workers", metavar="MIN:MAX", help="how many, such as 4:64, or 8")
+    group.add_argument("--cpus-per-task", type=_count, metavar="N", help="cores of each")
+    group.add_argument("--mem", metavar="SIZE", help="memory of each, such as 16G")
+    group.add_argument("--gres", metavar="NAME:N", help="accelerators of each, such as gpu:1")
+    group.add_argument("--time", metavar="TIME", help="time limit of each, such as 2:00:00")
+    group.add_argument("--partition", metavar="NAME", help="where they run")
+    group.add_argument("--account", metavar="NAME", help="who pays")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is meant, but {text!r} was given")
+    return int(text)
 
 
 def _seed(text: str) -> int:

@@ -7,12 +7,9 @@ from math import isinf
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
-from jaxrate.cli.arguments import load
-from jaxrate.cli.setups import SINGLE, FitFileError, Setup, as_table, check_keys, dotted, read_setups
+from jaxrate.cli.setups import SINGLE, FitFileError, Setup, read_setups
+from jaxrate.experiment_file import as_table, check_keys, dotted, read_model
 from jaxrate.expr import Expr
-from jaxrate.model.files import from_toml, list_media, media
 from jaxrate.model.model import Model
 from jaxrate.names import shown, unknown
 
@@ -101,7 +98,7 @@ def read_fit(path: Path) -> FitFile:
         check_keys(KEYS, given, "a fit file")
         _need(given, "model", "free", "experiment")
         return FitFile(
-            model=_model(given["model"], path.parent),
+            model=read_model(given["model"], path.parent),
             free=_free(given["free"]),
             setups=read_setups(as_table(given["experiment"], "[experiment]"), path),
             options=_options(given),
@@ -114,16 +111,6 @@ def _need(given: dict, *names: str) -> None:
     for name in names:
         if name not in given:
             raise FitFileError(f"`{name}` must be given; `jaxrate fit --help` shows a whole file.")
-
-
-def _model(given: Any, folder: Path) -> Model:
-    """A model in the file itself, in one beside it, or a medium that ships."""
-    if isinstance(given, dict):
-        return from_toml(tomli_w.dumps(given))
-    if not isinstance(given, str):
-        raise FitFileError(f"`model` must be a medium's name or a model file, but {shown(given)} was given.")
-    ships = given in list_media() and not (folder / given).exists()
-    return media(given) if ships else load(str(folder / given))
 
 
 def _free(given: Any) -> list[str]:

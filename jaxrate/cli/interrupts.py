@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -41,3 +42,30 @@ def raised() -> Iterator[None]:
 def _raise(*_: object) -> NoReturn:
     signal.signal(signal.SIGINT, leave)
     raise KeyboardInterrupt
+
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+"""Ctrl-C, what a batch system ends a job with, and what it can be told to send before."""
+
+
+@contextlib.contextmanager
+def told(stop: threading.Event, code: int) -> Iterator[None]:
+    """Within, the first signal sets `stop`; another one leaves at once, with an exit code of its own."""
+
+    def handle(number: int, _: object) -> None:
+        if stop.is_set():
+            os._exit(code)
+        stop.set()
+        name = signal.Signals(number).name
+        with contextlib.suppress(Exception):
+            print(f"\njaxrate: {name}: stops after the units that are begun (again: at once).", file=sys.stderr)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,8 +3,8 @@
 import argparse
 
 from jaxrate.cli import results
-from jaxrate.cli.arguments import load
 from jaxrate.cli.readings import Readings, lines, table
+from jaxrate.experiment_file import find_model
 from jaxrate.model.model import Model
 from jaxrate.model.show import show
 from jaxrate.plot import level_diagram
@@ -13,7 +13,7 @@ from jaxrate.plot import level_diagram
 def run(arguments: argparse.Namespace) -> int:
     """Print a model and draw its levels."""
     results.use_float64()
-    model = load(arguments.target)
+    model = find_model(arguments.target)
     print(show(model))
     _print_saturation(model)
     arguments.output.mkdir(parents=True, exist_ok=True)

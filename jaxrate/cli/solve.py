@@ -11,13 +11,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxrate.cli import results
-from jaxrate.cli.arguments import load, read_over, read_set
+from jaxrate.cli.arguments import read_over, read_set
 from jaxrate.cli.decay import decay
 from jaxrate.cli.demo import describe_transparency
 from jaxrate.cli.readings import Readings, expected_table, level_table, line_tables, lines
 from jaxrate.cli.transient import transient
 from jaxrate.cli.transparency import is_pumped
 from jaxrate.experiment import Experiment
+from jaxrate.experiment_file import find_model
 from jaxrate.model.fields import Beam, driven_lines
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Pump, Radiative
@@ -40,7 +41,7 @@ BELOW, ABOVE = 4, 2
 def run(arguments: argparse.Namespace) -> int:
     """Print the steady state, sweep, and write what came out."""
     results.use_float64()
-    model = load(arguments.target)
+    model = find_model(arguments.target)
     fixed, over = read_set(arguments.set, model), read_over(arguments.over, model)
     readings = Readings(model, fixed)
     _print_state(model, readings, fixed)

@@ -6,6 +6,7 @@ Nothing here touches pyplot or matplotlib's settings. Keep a plot with `ax.figur
 """
 
 from jaxrate.plot.diagram import level_diagram as level_diagram
+from jaxrate.plot.distribution import histogram as histogram
 from jaxrate.plot.fits import fit_correlation as fit_correlation
 from jaxrate.plot.fits import fit_profiles as fit_profiles
 from jaxrate.plot.fits import fit_starts as fit_starts

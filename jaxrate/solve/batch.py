@@ -118,7 +118,32 @@ def _dtype(arrays: Mapping[str, Any], precision: str | None) -> np.dtype:
 
 
 def _lanes(source: np.ndarray, core: int, low: int, high: int, size: int) -> np.ndarray:
-    if core:
-        return np.stack([_lanes(part, core - 1, low, high, size) for part in source])
-    found = source[low:high] if source.ndim == 1 else source.flat[low:high]
-    return found if len(found) == size else np.concatenate([found, np.repeat(found[-1:], size - len(found))])
+    if source.ndim == core + 1 and high - low == size:
+        return source[..., low:high]
+    found = np.empty((*source.shape[:core], size), source.dtype)
+    _copy(source, core, low, high, found[..., : high - low])
+    found[..., high - low :] = found[..., high - low - 1 : high - low]
+    return found
+
+
+def _copy(source: np.ndarray, core: int, low: int, high: int, found: np.ndarray) -> None:
+    """Copy lanes low to high, in the order of the batch axes; whole rows of them at once."""
+    if source.ndim == core + 1:
+        found[...] = source[..., low:high]
+        return
+    row = math.prod(source.shape[core + 1 :])
+    first, last = -(-low // row), high // row
+    if first > last:  # inside of one row
+        _copy(_row(source, core, last), core, low - last * row, high - last * row, found)
+        return
+    head, middle = first * row - low, (last - first) * row
+    if head:
+        _copy(_row(source, core, first - 1), core, row - head, row, found[..., :head])
+    rows = source[(slice(None),) * core + (slice(first, last),)]
+    found[..., head : head + middle].reshape(rows.shape, copy=False)[...] = rows
+    if tail := high - last * row:
+        _copy(_row(source, core, last), core, 0, tail, found[..., head + middle :])
+
+
+def _row(source: np.ndarray, core: int, index: int) -> np.ndarray:
+    return source[(slice(None),) * core + (index,)]

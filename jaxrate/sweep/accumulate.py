@@ -8,6 +8,9 @@ import numpy as np
 NOWHERE = np.iinfo(np.int64).max
 """Index of an extreme that was not found yet."""
 
+State = dict[str, np.ndarray]
+"""What an accumulator has taken in, by name."""
+
 
 class Pieces:
     """Lanes `low` to `high`, cut where a cell or a block ends.
@@ -17,16 +20,17 @@ class Pieces:
         cell_size: Lanes of a cell.
         block: Lanes of a block.
         good: Which lanes have a result, shape (lane,).
+        origin: First cell there is a place for.
     """
 
-    def __init__(self, low: int, high: int, cell_size: int, block: int, good: np.ndarray) -> None:
+    def __init__(self, low: int, high: int, cell_size: int, block: int, good: np.ndarray, origin: int = 0) -> None:
         cuts = [np.arange(-(-low // step) * step, high, step) for step in (cell_size, block)]
         begins = np.unique(np.concatenate([[low], *cuts]))
         cells = begins // cell_size
-        self.first, self.last = int(cells[0]), int(cells[-1]) + 1
+        self.first, self.last = int(cells[0]) - origin, int(cells[-1]) + 1 - origin
         self.starts, self.offsets = begins - low, begins % cell_size
         self.lengths = np.diff(self.starts, append=high - low)
-        self.rows, self.columns = cells - self.first, np.arange(cells.size) - np.searchsorted(cells, cells)
+        self.rows, self.columns = cells - cells[0], np.arange(cells.size) - np.searchsorted(cells, cells)
         self.good, self.all_good = good, bool(good.all())
         self.count = self.lengths if self.all_good else self.reduce(np.add, good.astype(np.int64))
 
@@ -65,6 +69,14 @@ class Accumulator(Protocol):
 
     def merge(self, part: Any, pieces: Pieces, numbers: np.ndarray) -> None:
         """Take in a measured chunk, in the order of the lanes; `numbers` counts good lanes as `Pieces.after` does."""
+        ...
+
+    def state(self) -> State:
+        """What it has taken in, shapes (*core, cell, ...)."""
+        ...
+
+    def join(self, state: State, cells: slice, before: np.ndarray, added: np.ndarray) -> None:
+        """Take in what another one has for some cells, whose good lanes follow; both numbers of good lanes (cell,)."""
         ...
 
     def results(self, count: np.ndarray) -> dict[str, np.ndarray]:
@@ -108,6 +120,18 @@ class Moments:
             self.squares[..., pieces.first : pieces.last] = np.cumsum(squares, axis=-1)[..., -1]
         self.sums[..., pieces.first : pieces.last] = sums[..., -1]
 
+    def state(self) -> State:
+        """Sums, and sums of squared deviations."""
+        return {"sums": self.sums} | ({} if self.squares is None else {"squares": self.squares})
+
+    def join(self, state: State, cells: slice, before: np.ndarray, added: np.ndarray) -> None:
+        """Join two sets of sums."""
+        if self.squares is not None:
+            gaps = _mean(state["sums"], added) - _mean(self.sums[..., cells], before)
+            weights = before * (added / np.maximum(before + added, 1))
+            self.squares[..., cells] += state["squares"] + np.where(weights > 0, weights * gaps**2, 0.0)
+        self.sums[..., cells] += state["sums"]
+
     def results(self, count: np.ndarray) -> dict[str, np.ndarray]:
         """Mean, and standard deviation about it (divided by n, as NumPy does)."""
         found = {"mean": np.where(count > 0, _mean(self.sums, count), np.nan)}
@@ -144,9 +168,21 @@ class Extreme:
         best = self.ufunc.reduce(found, axis=-1)
         if self.index is not None and part[1] is not None:
             index = pieces.after(self.index, part[1], NOWHERE)
-            hit = (found == best[..., None]) | np.isnan(found)
-            self.index[..., pieces.first : pieces.last] = np.where(hit, index, NOWHERE).min(axis=-1)
+            self.index[..., pieces.first : pieces.last] = _where(found, best, index)
         self.best[..., pieces.first : pieces.last] = best
+
+    def state(self) -> State:
+        """The extreme, and where it is."""
+        return {"best": self.best} | ({} if self.index is None else {"index": self.index})
+
+    def join(self, state: State, cells: slice, before: np.ndarray, added: np.ndarray) -> None:
+        """Keep the better one, and of equals the first."""
+        found = np.stack([self.best[..., cells], state["best"]], axis=-1)
+        best = self.ufunc.reduce(found, axis=-1)
+        if self.index is not None:
+            index = np.stack([self.index[..., cells], state["index"]], axis=-1)
+            self.index[..., cells] = _where(found, best, index)
+        self.best[..., cells] = best
 
     def results(self, count: np.ndarray) -> dict[str, np.ndarray]:
         """The extreme, NaN in a cell without good lanes; and its index, there 0."""
@@ -154,6 +190,11 @@ class Extreme:
         if self.index is not None:
             found[f"arg{self.name}"] = np.where(count > 0, self.index, 0)
         return found
+
+
+def _where(found: np.ndarray, best: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """First index at which the best is found, NaN counting as best."""
+    return np.where((found == best[..., None]) | np.isnan(found), index, NOWHERE).min(axis=-1)
 
 
 class Counts:
@@ -178,6 +219,14 @@ class Counts:
     def merge(self, part: np.ndarray, pieces: Pieces, numbers: np.ndarray) -> None:
         """Add them up."""
         self.counts[..., pieces.first : pieces.last, :] += part
+
+    def state(self) -> State:
+        """Counts of all bins."""
+        return {"counts": self.counts}
+
+    def join(self, state: State, cells: slice, before: np.ndarray, added: np.ndarray) -> None:
+        """Add them up."""
+        self.counts[..., cells, :] += state["counts"]
 
     def results(self, count: np.ndarray) -> dict[str, np.ndarray]:
         """Counts in the bins (*core, cell, bin), and below and above them (*core, cell)."""

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from jaxrate.experiment import Experiment
 from jaxrate.observe import describe
 from jaxrate.solve.status import Status
-from jaxrate.sweep.grid import Grid, Variable, attributes
-from jaxrate.sweep.reduce import Histogram, Reducer, Reduction
+from jaxrate.sweep.grid import ENSEMBLE, Variable, attributes
+from jaxrate.sweep.job import Job
+from jaxrate.sweep.reduce import Histogram, Reduction, Totals
 
 WORDS = {"mean": "mean", "std": "standard deviation", "min": "minimum", "max": "maximum"}
 
@@ -52,18 +54,15 @@ class Cells:
     Args:
         name: The observable.
         labels: Labels of all.
-        grid: The sweep.
-        kept, along: Dimensions that are left, and those that are reduced.
-        reducer: The reductions.
+        job: The sweep.
+        totals: The reductions.
     """
 
-    def __init__(
-        self, name: str, labels: Labels, grid: Grid, kept: tuple[str, ...], along: tuple[str, ...], reducer: Reducer
-    ) -> None:
-        self.name, self.labels, self.grid, self.along = name, labels, grid, along
-        self.dims, self.shape = (*labels.dims[name], *kept), grid.shape(kept)
-        self.found = {key: self._unfold(values, key) for key, values in reducer.results(name).items()}
-        self.empty = reducer.count.reshape(self.shape) == 0
+    def __init__(self, name: str, labels: Labels, job: Job, totals: Totals) -> None:
+        self.name, self.labels, self.grid, self.along = name, labels, job.grid, job.along
+        self.dims, self.shape = (*labels.dims[name], *job.kept), job.grid.shape(job.kept)
+        self.found = {key: self._unfold(values, key) for key, values in totals.results(name).items()}
+        self.empty = totals.count.reshape(self.shape) == 0
 
     def _unfold(self, values: np.ndarray, key: str) -> np.ndarray:
         """(*core, cell, ...) as (*core, *kept, ...)."""
@@ -85,9 +84,9 @@ class Cells:
         at = dict(zip(self.along, places, strict=True))
         what = f" at the {WORDS[reduction.removeprefix('arg')]} of {self.labels.attrs(self.name)['long_name']}"
         data: dict[str, Variable] = {}
-        for parameter, axis in self.grid.axes.items():
-            if axis.dim in at:
-                values = np.where(self.empty, np.nan, axis.values[at[axis.dim]])
+        for parameter in self.grid.names:
+            if (dim := self.grid.dim(parameter)) in at:
+                values = np.where(self.empty, np.nan, self.grid.values(parameter, at[dim]))
                 attrs = attributes(parameter + what, self.grid.units[parameter])
                 data[f"{self.name}_{reduction}_{parameter}"] = (self.dims, values, attrs)
         return data
@@ -118,6 +117,49 @@ class Cells:
         with np.errstate(invalid="ignore"):  # a bin from -inf to inf has no centre
             found: dict[str, Variable] = {self.bin: ((self.bin,), left / 2 + right / 2, attrs[""])}
         return found | {f"{self.bin}_{s}": ((self.bin,), values, attrs[s]) for s, values in edges.items()}
+
+
+def stored_variables(job: Job) -> dict[str, tuple[tuple[str, ...], dict[str, Any]]]:
+    """Dimensions and attributes of everything that every ensemble has: observables, `status`, values drawn."""
+    labels = Labels(job.experiment, job.cores)
+    found = {n: ((*labels.dims[n], *job.dims), labels.attrs(n)) for n in job.experiment.observables}
+    found["status"] = (job.dims, status_attrs())
+    sampling = job.grid.sampling
+    return found | {n: ((ENSEMBLE,), job.grid.attrs(n)) for n in (sampling.names if sampling else ())}
+
+
+def coordinates(job: Job) -> dict[str, Variable]:
+    """Parameters along the dimensions of the results, those that are fixed, and the axes of the observables."""
+    return {**job.grid.coordinates(job.kept), **Labels(job.experiment, job.cores).coordinates}
+
+
+def reduced_dataset(job: Job, totals: Totals) -> xr.Dataset:
+    """Reductions as variables that label themselves."""
+    labels = Labels(job.experiment, job.cores)
+    data, bins = _counted(job, totals), {}
+    for name, wanted in job.reductions.items():
+        cells = Cells(name, labels, job, totals)
+        for reduction in wanted:
+            data |= cells.variables(reduction)
+            bins |= cells.bins(reduction) if isinstance(reduction, Histogram) else {}
+    return xr.Dataset(data, {**coordinates(job), **bins}, {"reduced": _ranges(job)})
+
+
+def _counted(job: Job, totals: Totals) -> dict[str, Variable]:
+    shape = job.grid.shape(job.kept)
+    return {
+        "count": (job.kept, totals.count.reshape(shape), attributes("ensembles with a result", "1")),
+        "failed": (job.kept, totals.failed.reshape(shape), attributes("ensembles without a result", "1")),
+    }
+
+
+def _ranges(job: Job) -> str:
+    """The axes that are gone from a reduced result, in words."""
+    grid = job.grid
+    gone = [(name, axis.values) for name, axis in grid.axes.items() if axis.dim in job.along]
+    drawn = grid.sampling.draws if grid.sampling and ENSEMBLE in job.along else ()
+    ranges = [f"{n}: {v.size} values from {v.min():g} to {v.max():g} {grid.units[n]}" for n, v in gone]
+    return "; ".join([*ranges, *(f"{d.name}: {grid.sizes[ENSEMBLE]} values drawn, {d}" for d in drawn)])
 
 
 def status_attrs() -> dict[str, Any]:

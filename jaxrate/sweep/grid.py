@@ -1,4 +1,4 @@
-"""Axes of a sweep: which parameters vary along which dimensions, and which are fixed."""
+"""Axes of a sweep: which parameters vary along which dimensions, which are drawn at random, and which are fixed."""
 
 import math
 import reprlib
@@ -10,12 +10,15 @@ import numpy as np
 
 from jaxrate.experiment import Experiment
 from jaxrate.names import unknown
+from jaxrate.sweep.draws import INDEX, Sampling, drawn
 
 Variable = tuple[tuple[str, ...], Any, dict[str, Any]]
 """Dimensions, values and attributes: what an xarray.Dataset is made of."""
 
 RESULTS = ("status", "count", "failed")
 """Variables that a sweep adds to the observables."""
+ENSEMBLE = "ensemble"
+"""Dimension of parameters that are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,19 @@ class Grid:
         axes: Parameters that vary, by name.
         fixed: Parameters that are set for the whole sweep.
         units: SI unit of every parameter.
+        sampling: Parameters that are drawn at random, along the last dimension.
     """
 
     axes: Mapping[str, Axis]
     fixed: Mapping[str, float]
     units: Mapping[str, str]
+    sampling: Sampling | None = None
 
     @property
     def sizes(self) -> dict[str, int]:
         """Length of each dimension, in the order given."""
-        return {axis.dim: axis.values.size for axis in self.axes.values()}
+        drawn_along = {ENSEMBLE: self.sampling.ensembles} if self.sampling else {}
+        return {axis.dim: axis.values.size for axis in self.axes.values()} | drawn_along
 
     @property
     def size(self) -> int:
@@ -59,11 +65,42 @@ class Grid:
         """Lengths of some dimensions."""
         return tuple(self.sizes[dim] for dim in dims)
 
-    def arrays(self, dims: Sequence[str]) -> dict[str, Any]:
-        """Every parameter with its dimensions in the order `dims`, of length one where it does not vary."""
-        shapes = {name: [-1 if dim == axis.dim else 1 for dim in dims] for name, axis in self.axes.items()}
-        varied = {name: axis.values.reshape(shapes[name]) for name, axis in self.axes.items()}
-        return {**varied, **self.fixed}
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameters along each dimension."""
+        return (*self.axes, *(self.sampling.names if self.sampling else ()))
+
+    def dim(self, parameter: str) -> str:
+        """Dimension of a parameter that varies."""
+        return self.axes[parameter].dim if parameter in self.axes else ENSEMBLE
+
+    def values(self, parameter: str, places: np.ndarray) -> np.ndarray:
+        """Values of a parameter at some places along its dimension."""
+        if parameter in self.axes:
+            return self.axes[parameter].values[places]
+        assert self.sampling is not None
+        flat = np.asarray(places, np.float64).reshape(-1)
+        return drawn(self.sampling, flat)[parameter].reshape(places.shape)
+
+    def arrays(self, slab: Mapping[str, slice]) -> dict[str, Any]:
+        """Parameters of a part of the grid, of length one along dimensions where they do not vary.
+
+        Args:
+            slab: The part along each dimension, in the order of the lanes.
+        """
+
+        def along(dim: str, values: np.ndarray) -> np.ndarray:
+            return values[slab[dim]].reshape([-1 if d == dim else 1 for d in slab])
+
+        return {**{name: along(axis.dim, axis.values) for name, axis in self.axes.items()}, **self.fixed}
+
+    def index(self, slab: Mapping[str, slice]) -> dict[str, np.ndarray]:
+        """Which ensembles are drawn in a part of the grid; nothing where none are."""
+        if self.sampling is None:
+            return {}
+        part = slab[ENSEMBLE]
+        index = np.arange(part.start, part.stop, dtype=np.float64)
+        return {INDEX: index.reshape([-1 if dim == ENSEMBLE else 1 for dim in slab])}
 
     def coordinates(self, dims: Collection[str]) -> dict[str, Variable]:
         """Parameters along some dimensions, and the fixed ones, as coordinates that label themselves."""
@@ -80,27 +117,34 @@ def attributes(long_name: str, unit: str) -> dict[str, Any]:
     return {"long_name": long_name, **({"units": unit} if unit else {})}
 
 
-def read_grid(over: Mapping[str, Any], experiment: Experiment) -> Grid:
+def read_grid(over: Mapping[str, Any], experiment: Experiment, sampling: Sampling | None = None) -> Grid:
     """Check the axes of a sweep.
 
     Args:
         over: By parameter: an array of values, ("dimension", values) to zip parameters along a dimension, or one
             number for the whole sweep; in SI units.
         experiment: What is swept.
+        sampling: Parameters that are drawn at random.
 
     Raises:
         ValueError: an unknown parameter (the nearest is proposed), values that are not numbers or not
-            one-dimensional, an empty axis, zipped axes of different length, or a dimension whose name is taken.
+            one-dimensional, an empty axis, zipped axes of different length, a dimension whose name is taken, or a
+            parameter that is drawn at random too.
     """
     if not isinstance(over, Mapping):
         raise ValueError(f"`over` must be a dict such as {{'pump.rate': values}}, but {_short(over)} was given.")
     experiment.network.check_names(over)
+    for name in sampling.names if sampling else ():
+        if name in over:
+            raise ValueError(
+                f"`{name}` is drawn at random, so it cannot be in `over` too: leave it out of one of them."
+            )
     units = {p.name: p.unit for p in experiment.model.parameter_list}
     read = {name: _read(name, given, units[name]) for name, given in over.items()}
     axes = {name: found for name, found in read.items() if isinstance(found, Axis)}
     _check_lengths(axes)
-    _check_dimensions(axes, experiment)
-    return Grid(axes, {name: found for name, found in read.items() if not isinstance(found, Axis)}, units)
+    _check_dimensions(axes, experiment, sampling)
+    return Grid(axes, {name: found for name, found in read.items() if not isinstance(found, Axis)}, units, sampling)
 
 
 def _read(name: str, given: Any, unit: str) -> Axis | float:
@@ -147,7 +191,7 @@ def _check_lengths(axes: Mapping[str, Axis]) -> None:
             )
 
 
-def _check_dimensions(axes: Mapping[str, Axis], experiment: Experiment) -> None:
+def _check_dimensions(axes: Mapping[str, Axis], experiment: Experiment, sampling: Sampling | None) -> None:
     """A dimension is named as a parameter only where it holds that parameter's values, and never as a result."""
     parameters = {p.name for p in experiment.model.parameter_list}
     own = {axis[0]: name for name in experiment.observables for axis in experiment.axes(name)}
@@ -156,6 +200,7 @@ def _check_dimensions(axes: Mapping[str, Axis], experiment: Experiment) -> None:
         taken = "a parameter" if axis.dim in parameters and not is_itself else ""
         taken = "an observable" if axis.dim in experiment.observables else taken
         taken = "a result of every sweep" if axis.dim in RESULTS else taken
+        taken = "that of the parameters drawn at random" if sampling and axis.dim == ENSEMBLE else taken
         taken = f"the axis of the observable `{own[axis.dim]}`" if axis.dim in own else taken
         if taken:
             raise ValueError(

@@ -2,10 +2,12 @@
 
 Lanes are ordered so that those of one cell, one result, lie side by side. A chunk of lanes is cut into pieces where
 a cell ends and where a block ends. Pieces are reduced by the threads that computed them and merged in the order of
-the lanes, so the result depends neither on the threads nor on how many blocks make a chunk.
+the lanes, so the result depends neither on the threads nor on how many blocks make a chunk. A sweep is a sequence of
+work units; what each is reduced to is joined in their order.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.names import unknown
-from jaxrate.sweep.accumulate import Accumulator, Counts, Extreme, Moments, Pieces
+from jaxrate.sweep.accumulate import Accumulator, Counts, Extreme, Moments, Pieces, State
 
 NAMES = ("mean", "std", "min", "max", "argmax", "argmin")
 
@@ -82,15 +84,15 @@ def _accumulators(reductions: Sequence[Reduction], core: tuple[int, ...], cells:
     return found
 
 
-class Reducer:
-    """Sink of a sweep that keeps reductions only.
+class Totals:
+    """What the cells of a sweep are reduced to.
 
     Args:
         reductions: Of each observable, as `read_reductions` gives them.
         cores: Core shape of each observable.
         cells: Number of results.
         cell_size: Lanes of each.
-        block: Lanes of a block.
+        first: Index of the first cell.
     """
 
     def __init__(
@@ -99,35 +101,30 @@ class Reducer:
         cores: Mapping[str, tuple[int, ...]],
         cells: int,
         cell_size: int,
-        block: int,
+        first: int = 0,
     ) -> None:
-        self.cell_size, self.block = cell_size, block
+        self.first, self.cell_size = first, cell_size
         self.count = np.zeros(cells, np.int64)
         self.accumulators = {name: _accumulators(r, cores[name], cells) for name, r in reductions.items()}
-        self._lock, self._next = threading.Lock(), 0
-        self._waiting: dict[int, tuple[int, Pieces, dict[str, list]]] = {}
 
-    def __call__(self, low: int, high: int, results: Mapping[str, np.ndarray]) -> None:
-        """Reduce a chunk, and merge all that is there up to the first one missing."""
-        with np.errstate(invalid="ignore", over="ignore"):  # an infinite value makes a NaN deviation, as in NumPy
-            pieces = Pieces(low, high, self.cell_size, self.block, results["status"] == 0)
-            parts = {name: self._measure(name, results[name], pieces) for name in self.accumulators}
-            with self._lock:
-                self._waiting[low] = high, pieces, parts
-                while self._next in self._waiting:
-                    self._next, pieces, parts = self._waiting.pop(self._next)
-                    self._merge(pieces, parts)
+    def add(self, part: "Totals") -> None:
+        """Take in the totals of lanes that follow those taken in before, of some of the cells."""
+        cells = slice(part.first - self.first, part.first - self.first + part.count.size)
+        with np.errstate(invalid="ignore", over="ignore"):
+            for name, accumulators in self.accumulators.items():
+                for mine, other in zip(accumulators, part.accumulators[name], strict=True):
+                    mine.join(other.state(), cells, self.count[cells], part.count)
+        self.count[cells] += part.count
 
-    def _measure(self, name: str, x: np.ndarray, pieces: Pieces) -> list:
-        x = np.asarray(x, np.float64)
-        return [accumulator.measure(x, pieces) for accumulator in self.accumulators[name]]
+    def state(self) -> State:
+        """Every number by name, to be kept somewhere."""
+        each = ((name, k, a) for name, found in self.accumulators.items() for k, a in enumerate(found))
+        return {"count": self.count} | {f"{name}/{k}/{key}": x for name, k, a in each for key, x in a.state().items()}
 
-    def _merge(self, pieces: Pieces, parts: Mapping[str, list]) -> None:
-        numbers = pieces.after(self.count, pieces.count, 0)
-        for name, accumulators in self.accumulators.items():
-            for accumulator, part in zip(accumulators, parts[name], strict=True):
-                accumulator.merge(part, pieces, numbers)
-        self.count[pieces.first : pieces.last] = numbers.sum(axis=-1)
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back numbers that `state` gave."""
+        for name, mine in self.state().items():
+            mine[...] = state[name]
 
     @property
     def failed(self) -> np.ndarray:
@@ -138,3 +135,52 @@ class Reducer:
         """Everything an observable was reduced to, shapes (*core, cell)."""
         with np.errstate(invalid="ignore"):
             return {k: v for a in self.accumulators[name] for k, v in a.results(self.count).items()}
+
+
+class Reducer:
+    """Sink of lanes that keeps totals only.
+
+    Args:
+        totals: Where they go.
+        block: Lanes of a block.
+        start: Index in the whole sweep of the first lane that comes.
+    """
+
+    def __init__(self, totals: Totals, block: int, start: int = 0) -> None:
+        self.totals, self.block, self.start = totals, block, start
+        self.statuses: Counter[int] = Counter()
+        self._lock, self._next = threading.Lock(), 0
+        self._waiting: dict[int, tuple[int, Pieces, dict[str, list]]] = {}
+
+    def __call__(self, low: int, high: int, results: Mapping[str, np.ndarray]) -> None:
+        """Reduce a chunk, and merge all that is there up to the first one missing."""
+        status, totals = results["status"], self.totals
+        with np.errstate(invalid="ignore", over="ignore"):  # an infinite value makes a NaN deviation, as in NumPy
+            begin, end = low + self.start, high + self.start
+            pieces = Pieces(begin, end, totals.cell_size, self.block, status == 0, totals.first)
+            parts = {name: self._measure(name, results[name], pieces) for name in totals.accumulators}
+            with self._lock:
+                self.statuses += count_statuses(status, pieces.all_good)
+                self._waiting[low] = high, pieces, parts
+                while self._next in self._waiting:
+                    self._next, pieces, parts = self._waiting.pop(self._next)
+                    self._merge(pieces, parts)
+
+    def _measure(self, name: str, x: np.ndarray, pieces: Pieces) -> list:
+        x = np.asarray(x, np.float64)
+        return [accumulator.measure(x, pieces) for accumulator in self.totals.accumulators[name]]
+
+    def _merge(self, pieces: Pieces, parts: Mapping[str, list]) -> None:
+        numbers = pieces.after(self.totals.count, pieces.count, 0)
+        for name, accumulators in self.totals.accumulators.items():
+            for accumulator, part in zip(accumulators, parts[name], strict=True):
+                accumulator.merge(part, pieces, numbers)
+        self.totals.count[pieces.first : pieces.last] = numbers.sum(axis=-1)
+
+
+def count_statuses(status: np.ndarray, all_good: bool | None = None) -> Counter[int]:
+    """Number of lanes of each status."""
+    if all_good if all_good is not None else not status.any():
+        return Counter({0: status.size})
+    codes, counts = np.unique(status, return_counts=True)
+    return Counter(dict(zip(codes.tolist(), counts.tolist(), strict=True)))

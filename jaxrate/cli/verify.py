@@ -1,0 +1,24 @@
+"""`jaxrate verify`: whether a sweep on disk is what was written."""
+
+import argparse
+
+from jaxrate.cli.sweep import STOPPED
+from jaxrate.sweep.inspection import status, verify
+
+LISTED = 20
+"""Units that are listed one by one."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read every number that was stored and compare it with its checksum."""
+    faults = verify(arguments.target)
+    if not faults:
+        found = status(arguments.target)
+        print(f"{arguments.target}: all {found.units:,} units are as they were written.")
+        return 0
+    for k in list(faults)[:LISTED]:
+        print(f"unit {k}: {faults[k]}")
+    if len(faults) > LISTED:
+        print(f"... and {len(faults) - LISTED:,} more")
+    print(f"{len(faults):,} units are to be computed: jaxrate sweep --resume {arguments.target}")
+    return STOPPED

@@ -1,0 +1,364 @@
+"""An experiment as a file states it: model, observables and path in time, read and written exactly."""
+
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from math import inf, isfinite, isinf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from jaxrate import observe
+from jaxrate.experiment import Experiment
+from jaxrate.expr import Expr
+from jaxrate.model.files import from_toml, list_media, load_model, media, to_toml
+from jaxrate.model.model import Model
+from jaxrate.names import nearest, shown, unknown
+from jaxrate.network.network import Network
+from jaxrate.observe import Observable
+from jaxrate.solve.drive import Drive, Segments, settled
+from jaxrate.solve.steady import Steady
+from jaxrate.solve.transient import Evolve
+from jaxrate.units import to_frequency, to_si
+
+EXPERIMENT_KEYS = ("observables", "evolve")
+EVOLVE_KEYS = ("start", "drive")
+RANGE_KEYS = ("start", "stop", "num", "spacing")
+
+_OBSERVABLES = (
+    *(observe.BranchingRatio, observe.CrossSection, observe.DecayTime, observe.Fluorescence, observe.Gain),
+    *(observe.Inversion, observe.Lifetime, observe.NetPower, observe.Population, observe.SaturationIntensity),
+    observe.ThermalEmission,
+)
+OBSERVABLES: dict[str, type[Observable]] = {cls.__name__: cls for cls in _OBSERVABLES}
+
+Stated = tuple[type[Observable], dict[str, Any]]
+"""Class of an observable, and its arguments by name."""
+
+
+class StatementError(ValueError):
+    """What a file states and cannot be read, or what a file cannot state: says where, and what to write instead."""
+
+
+def find_model(target: str) -> Model:
+    """A model file, or a medium that ships with jaxrate.
+
+    Raises:
+        FileNotFoundError: neither (the nearest is named, and the media are listed).
+        ValueError: a directory, or a file that is no model.
+    """
+    path = Path(target)
+    if path.is_dir():
+        raise StatementError(f"`{target}` is a directory; name a model file in it.")
+    if path.exists():
+        return load_model(path)
+    if target in list_media():
+        return media(target)
+    raise FileNotFoundError(_missing(path))
+
+
+def _missing(path: Path) -> str:
+    around = path.parent.glob("*.toml") if path.parent.is_dir() else []
+    found = nearest(str(path), [*list_media(), *map(str, around)])
+    hint = f"; did you mean `{found}`?" if found else "."
+    return f"There is no file `{path}`{hint} Media that ship with jaxrate: {', '.join(f'`{m}`' for m in list_media())}."
+
+
+def read_model(given: Any, folder: Path) -> Model:
+    """A model in the file itself, in one beside it, or a medium that ships.
+
+    Args:
+        given: A medium's name, the path of a model file, or the table that such a file holds.
+        folder: Where the file is that states it.
+
+    Raises:
+        OSError: the model file cannot be read.
+        ValueError: it is none of the three, or no model.
+    """
+    if isinstance(given, dict):
+        return from_toml(tomli_w.dumps(given))
+    if not isinstance(given, str):
+        raise StatementError(f"`model` must be a medium's name or a model file, but {shown(given)} was given.")
+    ships = given in list_media() and not (folder / given).exists()
+    return media(given) if ships else find_model(str(folder / given))
+
+
+def model_table(model: Model) -> dict[str, Any]:
+    """The table that `read_model` reads as an equal model.
+
+    Raises:
+        ValueError: a rate is a Python function, which no file can hold (it is named).
+    """
+    return tomllib.loads(to_toml(model))
+
+
+def read_experiment(given: Any, model: Model, where: str = "[experiment]") -> Experiment:
+    """The experiment that a table states by itself, without a table of measured numbers.
+
+    Args:
+        given: `observables`, and `evolve` with `times` where it is a path in time.
+        model: The medium.
+        where: The table's place, for messages.
+
+    Raises:
+        StatementError: an unknown key or observable (the nearest is named), a wrong type or unit, or what the
+            model refuses.
+    """
+    given = as_table(given, where)
+    check_keys(EXPERIMENT_KEYS, given, where)
+    observables = read_observables(given.get("observables", {}), where)
+    evolve = read_evolve(given["evolve"], f"{where} `evolve`", timed=True) if "evolve" in given else None
+    try:
+        solver = Steady() if evolve is None else Evolve(**evolve)
+        return Experiment(model, solver, {name: cls(**arguments) for name, (cls, arguments) in observables.items()})
+    except ValueError as error:
+        raise StatementError(f"{where}: {error}") from error
+
+
+def experiment_table(experiment: Experiment) -> dict[str, Any]:
+    """The table that `read_experiment` reads as an equal experiment: text, SI numbers, lists and tables.
+
+    Raises:
+        StatementError: an observable or a solver that is not jaxrate's own, or a start that no file can hold.
+    """
+    observables = {name: _observable_table(name, o) for name, o in experiment.observables.items()}
+    solver = experiment.solver
+    if type(solver) is Steady:
+        return {"observables": observables}
+    if type(solver) is Evolve:
+        return {"observables": observables, "evolve": _evolve_table(solver, experiment.network)}
+    kind = type(solver).__name__
+    raise StatementError(f"The solver is a `{kind}`, which a file cannot hold: use jr.Steady() or jr.Evolve(times).")
+
+
+def read_observables(given: Any, where: str, later: str | None = None) -> dict[str, Stated]:
+    """Observables by name, from tables such as { Gain = "laser" }: class, then its arguments.
+
+    Args:
+        given: The table of them.
+        where: The place of the table around it, for messages.
+        later: Text that stands for frequencies which somebody else supplies; it is kept as it is.
+
+    Raises:
+        StatementError: an unknown observable or argument (the nearest is named), a wrong type, or none at all.
+    """
+    observables = as_table(given, f"{where} observables")
+    if not observables:
+        raise StatementError(
+            f'{where} must have observables, for example observables = {{ gain = {{ Gain = "laser" }} }}.'
+        )
+    return {name: _observable(o, f"{where} `{name}`", later) for name, o in observables.items()}
+
+
+def _observable(given: Any, where: str, later: str | None) -> Stated:
+    """Its class, and its arguments by name: the class is a key too, and its value the first argument."""
+    given = as_table(given, f'{where}, for example {{ Gain = "laser" }},')
+    kind = next((key for key in given if key in OBSERVABLES), next(iter(given), ""))
+    if kind not in OBSERVABLES:
+        raise StatementError(f"{where}: {unknown('kind of observable', kind, OBSERVABLES)}")
+    first, *others = _arguments(OBSERVABLES[kind])
+    rest = {key: value for key, value in given.items() if key != kind}
+    check_keys(others, rest, f"{where} ({kind})")
+    texts = {kind: given[kind]} | {key: value for key, value in rest.items() if key != "frequency"}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise StatementError(f"{where}: `{key}` must be a name, but {shown(value)} was given.")
+    return OBSERVABLES[kind], {first: given[kind]} | {
+        k: _frequencies(v, later) if k == "frequency" else v for k, v in rest.items()
+    }
+
+
+def _arguments(cls: type[Observable]) -> list[str]:
+    return [f.name for f in fields(cls)]  # type: ignore[arg-type]
+
+
+def _frequencies(given: Any, later: str | None) -> Any:
+    """Frequencies [Hz], or that they come later."""
+    if later is not None and given == later:
+        return given
+    each = [to_frequency(value, "frequency") for value in (given if isinstance(given, list) else [given])]
+    return each if isinstance(given, list) else each[0]
+
+
+def _observable_table(name: str, observable: Any) -> dict[str, Any]:
+    kind = type(observable).__name__
+    if type(observable) is not OBSERVABLES.get(kind):
+        what = f"a `{kind}` of your own" if isinstance(observable, Observable) else "a Python function"
+        own = ", ".join(f"`{known}`" for known in OBSERVABLES)
+        raise StatementError(f"`{name}` is {what}, which a file cannot hold: use observables of jaxrate ({own}).")
+    first, *others = _arguments(type(observable))
+    rest = {key: getattr(observable, key) for key in others}
+    stated = {key: list(x) if isinstance(x, tuple) else x for key, x in rest.items() if x is not None}
+    return {kind: getattr(observable, first), **stated}
+
+
+def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
+    """Arguments of `jr.Evolve`.
+
+    Args:
+        given: `start` and `drive`, and `times` if they are stated here: a list, or { start, stop, num, spacing }.
+        where: The place of the table, for messages.
+        timed: Whether the times are stated here.
+
+    Raises:
+        StatementError: an unknown key (the nearest is named), a wrong type or unit, or no times where they must be.
+    """
+    given = as_table(given, f'{where}, for example {{ start = {{ "4F3/2" = 1.0 }} }},')
+    check_keys(("times", *EVOLVE_KEYS) if timed else EVOLVE_KEYS, given, where)
+    found: dict[str, Any] = {"times": _times(given.get("times"), where)} if timed else {}
+    if "start" in given:
+        found["start"] = _start(given["start"], where)
+    if "drive" in given:
+        drives = dotted(as_table(given["drive"], f"{where} `drive`"))
+        found["drive"] = {name: _segments(name, parts, where) for name, parts in drives.items()}
+    return found
+
+
+def _times(given: Any, where: str) -> Any:
+    if isinstance(given, list):
+        return given
+    if not isinstance(given, dict):
+        forms = '[0, "1 us", 1e-3], or a table such as { start = 0, stop = "1 ms", num = 101 }'
+        raise StatementError(f"{where} must have `times`, such as {forms}{but_given(given)}.")
+    check_keys(RANGE_KEYS, given, f"{where} `times`")
+    return read_range(given, lambda time: _time(time, where), f"{where} `times`", "lin")
+
+
+def _time(given: Any, where: str) -> float:
+    try:
+        return to_si(None if isinstance(given, list) else given, "s", "times")
+    except ValueError as error:
+        raise StatementError(f"{where}: {error}") from error
+
+
+def but_given(given: Any) -> str:
+    """The end of a message: what was given, where anything was."""
+    return "" if given is None else f", but {shown(given)} was given"
+
+
+def read_range(given: Mapping[str, Any], read: Callable[[Any], float], where: str, spacing: str) -> np.ndarray:
+    """Values from `start` to `stop`, `num` of them.
+
+    Args:
+        given: With the keys `RANGE_KEYS`.
+        read: Reads an end in SI units.
+        where: The place of the table, for messages.
+        spacing: "lin" or "log", where the table does not say.
+
+    Raises:
+        StatementError: an end is missing or infinite, too few values, or a logarithmic range that reaches zero.
+    """
+    for key in RANGE_KEYS[:3]:
+        if key not in given:
+            raise StatementError(f"{where} must have `{key}`, for example {{ start = 1, stop = 1e4, num = 100 }}.")
+    start, stop = read(given["start"]), read(given["stop"])
+    num, spacing = given["num"], given.get("spacing", spacing)
+    if type(num) is not int or num < 2:
+        raise StatementError(f"{where}: `num` must be a whole number from 2 on, but {shown(num)} was given.")
+    if spacing not in ("lin", "log"):
+        raise StatementError(f'{where}: `spacing` must be "lin" or "log", but {shown(spacing)} was given.')
+    if not (isfinite(start) and isfinite(stop)):
+        raise StatementError(f"{where}: `start` and `stop` must be finite, but {start:g} and {stop:g} were given.")
+    if spacing == "log" and min(start, stop) <= 0:
+        raise StatementError(f'{where}: a logarithmic range must be positive; for this one write spacing = "lin".')
+    return np.linspace(start, stop, num) if spacing == "lin" else np.geomspace(start, stop, num)
+
+
+def _start(given: Any, where: str) -> Any:
+    numbers = isinstance(given, dict) and all(type(x) in (int, float) for x in given.values())
+    if given != "ground" and not numbers:
+        form = 'start must be "ground" or fractions of levels such as { "4F3/2" = 1.0 }'
+        raise StatementError(f"{where}: {form}, but {shown(given)} was given.")
+    return given
+
+
+def _segments(name: str, given: Any, where: str) -> Segments:
+    """Segments of a drive, where a value may be an expression and an end "inf"."""
+    if not isinstance(given, list) or not all(isinstance(part, list) for part in given):
+        form = '[[0, "1 ms", "100 s^-1"], ["1 ms", inf, 0]]'
+        raise StatementError(
+            f"{where}: the drive of `{name}` must be a list such as {form}, but {shown(given)} was given."
+        )
+    try:
+        return Segments([tuple(_entry(x) for x in part) for part in given])
+    except ValueError as error:
+        raise StatementError(f"{where}, drive of `{name}`: {error}") from error
+
+
+def _entry(given: Any) -> Any:
+    if isinstance(given, dict) and set(given) == {"expr"}:
+        return Expr(given["expr"])
+    return inf if given == "inf" else given
+
+
+def _evolve_table(solver: Evolve, network: Network) -> dict[str, Any]:
+    assert isinstance(solver.drive, tuple)
+    drive = {"drive": _drive_table(solver.drive, network)} if solver.drive else {}
+    return {"times": np.asarray(solver.times).tolist(), "start": _start_table(solver.start), **drive}
+
+
+def _start_table(start: Any) -> Any:
+    if isinstance(start, str):
+        return start
+    if isinstance(start, Mapping) and not any(map(np.ndim, start.values())):
+        return {name: float(x) for name, x in start.items()}
+    what = "has an array" if isinstance(start, Mapping) else f"is a {type(start).__name__}"
+    raise StatementError(
+        f"`start` {what}, which a file cannot hold: write 'ground', or fractions of levels such as {{'4F3/2': 1.0}}, "
+        "from which all ensembles start."
+    )
+
+
+def _drive_table(drive: Drive, network: Network) -> dict[str, Any]:
+    """Segments as lists in SI units, an endless one to "inf", which JSON can hold too."""
+    return {name: [_part_table(part, name, network) for part in segments.parts] for name, segments in drive}
+
+
+def _part_table(part: Any, name: str, network: Network) -> list[Any]:
+    start, end, value = part[0], part[1], settled(name, part[2], network)
+    stated = {"expr": value.text} if isinstance(value, Expr) else float(value)
+    return [float(start), "inf" if isinf(end) else float(end), stated]
+
+
+def check_keys(known: Collection[str], given: Mapping[str, Any], where: str) -> None:
+    """Refuse a key that is not known."""
+    for key in given:
+        if key not in known:
+            raise StatementError(unknown("key", key, known, where))
+
+
+def as_table(value: Any, where: str) -> dict[str, Any]:
+    """Refuse what is no table."""
+    if not isinstance(value, dict):
+        raise StatementError(f"{where} must be a table, but {shown(value)} was given.")
+    return value
+
+
+def _is_expr(_: str, value: dict[str, Any]) -> bool:
+    return set(value) == {"expr"}
+
+
+def dotted(
+    table: dict[str, Any], is_value: Callable[[str, dict[str, Any]], bool] = _is_expr, before: str = ""
+) -> dict[str, Any]:
+    """Values by dotted name: TOML reads `laser.B = 1` as a table `laser`.
+
+    Args:
+        table: Values, and tables of them.
+        is_value: Whether a table of that dotted name is a value itself.
+        before: What comes before the names.
+
+    Raises:
+        StatementError: a name that is there twice, once in quotes and once without.
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{before}{key}"
+        nested = isinstance(value, dict) and not is_value(name, value)
+        new = dotted(value, is_value, f"{name}.") if nested else {name: value}
+        if twice := found.keys() & new.keys():
+            raise StatementError(f"`{min(twice)}` is there twice, in quotes and without: state it once.")
+        found |= new
+    return found
