@@ -93,7 +93,7 @@ class Slurm:
         return dict(word.split("=", 1) for word in words if "=" in word)
 
     def begin_now(self, job: int) -> None:
-        """Let a job that was requeued begin in three seconds instead of two minutes, for which SLURM waits to be safe."""
+        """Let a job that was requeued begin in three seconds, not in the two minutes that SLURM waits to be safe."""
         self.call("scontrol", "update", f"JobId={job}", "StartTime=now+3")
 
     def until(self, true: Callable[[], object], message: str, seconds: float = 60.0) -> None:

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import WorkerPlugin
 
 import jaxrate as jr
-from jaxrate.sweep import cluster
+from jaxrate.sweep import cluster, flight
 from jaxrate.sweep import engine as engines
 from jaxrate.sweep.cluster import Dask, Slurm, SlurmAllocation, engine, read_time, read_workers
 from jaxrate.sweep.engine import Watch
-from jaxrate.sweep.flight import ClusterMissing, ClusterRefused, jobqueue
+from jaxrate.sweep.flight import ClusterLost, ClusterMissing, ClusterRefused, jobqueue
 from jaxrate.sweep.job import read_job
 from jaxrate.sweep.store import Store, StoreError, create
 from tests.tolerance import same
@@ -39,6 +40,7 @@ BENCH = jr.Experiment(MODEL, jr.Steady(), {"upper": jr.Population("upper")})
 OVER = {"pump.rate": np.geomspace(1.0, 1e5, 240), "decay.rate": [1e3, 3e3]}
 UNIT = 40
 """Ensembles in a unit: 12 units."""
+ALL = -1
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Trouble(WorkerPlugin):
 
     Attributes:
         unit: Which one.
-        how: "raises", "fills the disk" or "kills"; "" for nothing.
+        how: "raises", "lacks a package", "fills the disk" or "kills"; "" for nothing.
     """
 
     unit: int
@@ -62,7 +64,7 @@ class Trouble(WorkerPlugin):
         engines.compute, engines.ATTEMPTS = self.kept
 
     def compute(self, job: Any, units: Any, k: int) -> Any:
-        if k == self.unit:
+        if k == self.unit or self.unit == ALL:
             self.fail()
         return self.kept[0](job, units, k)
 
@@ -71,6 +73,8 @@ class Trouble(WorkerPlugin):
             os.kill(os.getpid(), signal.SIGKILL)
         elif self.how == "raises":
             raise FloatingPointError("this unit is bad")
+        elif self.how == "lacks a package":
+            raise ModuleNotFoundError("No module named 'jaxlib'")
         elif self.how == "fills the disk":
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -168,6 +172,17 @@ def test_full_disk_stops_the_sweep_and_blames_no_unit(client: Any, store: Store,
     assert not watch.failures
 
 
+@pytest.mark.parametrize(("how", "said"), [("raises", "Unit after unit"), ("lacks a package", "No module named")])
+def test_workers_that_can_do_nothing_are_told_from_bad_units(
+    client: Any, store: Store, trouble: Any, monkeypatch: pytest.MonkeyPatch, how: str, said: str
+):
+    monkeypatch.setattr(flight, "HOPELESS", 3)
+    trouble(ALL, how)
+    with pytest.raises(ClusterRefused, match=said):
+        dask_engine(client).run(store, store.pending(), Watch(store))
+    assert len(store.pending()) == len(store.units)
+
+
 def test_signal_lets_what_runs_end_and_begins_no_more(client: Any, store: Store):
     watch = Watch(store)
     watch.advance = lambda lanes: watch.stop.set()
@@ -185,6 +200,16 @@ def test_worker_that_does_not_see_the_store_is_no_failure_of_the_unit(client: An
     with pytest.raises(StoreError, match="on a disk they share"):
         dask_engine(client).run(store, store.pending(), watch)
     assert not watch.failures
+
+
+def test_scheduler_that_is_gone_ends_the_run(store: Store):
+    workers: Any = LocalCluster(0, dashboard_address=":0", silence_logs=50)
+    with workers:
+        closing = threading.Timer(1.0, workers.close)
+        closing.start()
+        with pytest.raises(ClusterLost, match="resume the sweep"):
+            Dask(workers.scheduler_address).run(store, store.pending(), Watch(store))
+        closing.join()
 
 
 def test_cluster_that_is_not_there_is_named(store: Store, monkeypatch: pytest.MonkeyPatch):

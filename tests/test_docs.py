@@ -1,4 +1,7 @@
-"""The code of the pages and of the docstrings runs and prints what they show; the reference has every public name."""
+"""The code of the pages and of the docstrings runs and prints what they show; the reference has every public name.
+
+Commands of a shell are code too.
+"""
 
 import contextlib
 import doctest
@@ -11,12 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import jax
 import numpy as np
 import pytest
 from matplotlib import pyplot
 
 import jaxrate as jr
 from docs.page_code import blocks, pictures, run
+from tests.console import with_commands
 
 DOCS = Path(__file__).parent.parent / "docs"
 PACKAGE = Path(jr.__file__).parent
@@ -40,8 +45,12 @@ def samplers(text: str) -> list[str]:
 def test_every_block_prints_what_is_shown_and_every_picture_is_drawn(page: Path, tmp_path: Path) -> None:
     for package in samplers(text(page)):
         pytest.importorskip(package, reason=f"{package}, which this page shows, is not installed")
-    for block, printed in run(text(page), name(page), tmp_path):
-        assert printed == block.shown, block.code
+    before = jax.config.values["jax_enable_x64"]
+    try:
+        for block, printed in run(with_commands(text(page)), name(page), tmp_path):
+            assert printed == block.shown, block.code
+    finally:
+        jax.config.update("jax_enable_x64", before)  # which commands set
     assert [picture for picture in pictures(text(page)) if not (tmp_path / picture).exists()] == []
 
 

@@ -75,7 +75,8 @@ def script(
         about = _SUBMITS.format(workers=workers.replace(":", " to "))
     else:
         command = ["srun", "--kill-on-bad-exit=0", "--wait=0", *command]
-        job = {"ntasks": high + 2, **each, "time": driver_time or time, **where}
+        tasks = {"nodes": high + 2, "ntasks-per-node": 1} if gres else {"ntasks": high + 2}  # gres are those of a node
+        job = {**tasks, **each, "time": driver_time or time, **where}
         about = _ALLOCATES.format(workers=high)
     directives = "".join(f"#SBATCH {option}\n" for option in _directives(job))
     return _SCRIPT.format(

@@ -3,6 +3,7 @@
 import argparse
 
 from jaxrate.cli.sweep import STOPPED
+from jaxrate.sweep.completion import FRAME
 from jaxrate.sweep.inspection import status, verify
 
 LISTED = 20
@@ -17,8 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{arguments.target}: all {found.units:,} units are as they were written.")
         return 0
     for k in list(faults)[:LISTED]:
-        print(f"unit {k}: {faults[k]}")
+        print(f"{f'unit {k}' if k != FRAME else 'results'}: {faults[k]}")
     if len(faults) > LISTED:
         print(f"... and {len(faults) - LISTED:,} more")
-    print(f"{len(faults):,} units are to be computed: jaxrate sweep --resume {arguments.target}")
+    print(f"{len(faults):,} to be mended: jaxrate sweep --resume {arguments.target}")
     return STOPPED

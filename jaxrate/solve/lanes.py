@@ -140,26 +140,44 @@ def stream(
     """Run a kernel over every lane, chunk by chunk on all cores, and hand the results of each chunk to `sink`."""
     lanes, num_blocks = _call_size(kernel, batch)
     short = kernel.has_short_way(base, batch)
-    program = _program(kernel, Way(lanes, batch.dtype, short), num_blocks)
     careful = _program(kernel, Way(lanes, batch.dtype), 1)
-    size, sources = lanes * num_blocks, batch.sources()
+    sources = batch.sources()
 
-    def work(low: int) -> None:
-        high = min(low + size, batch.size)
-        with jax.enable_x64(True):
-            chunk = batch.chunk(sources, low, high, size)
-            used = np.int32(-(-(high - low) // lanes))
-            found = _on_desk(program, base, chunk, used)
-            results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
-            if short and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
-                results = _decided(careful, base, chunk, results, left, lanes)
-            sink(low, high, results)
+    def solved(low: int, high: int, num_blocks: int) -> Results:
+        program = _program(kernel, Way(lanes, batch.dtype, short), num_blocks)
+        chunk = batch.chunk(sources, low, high, lanes * num_blocks)
+        used = np.int32(-(-(high - low) // lanes))
+        found = _on_desk(program, base, chunk, used)
+        results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
+        if short and (left := np.flatnonzero(results["status"] == UNDECIDED)).size:
+            results = _decided(careful, base, chunk, results, left, lanes)
+        return results
+
+    def work(low: int, high: int, num_blocks: int) -> None:
+        try:
+            with jax.enable_x64(True):
+                sink(low, high, solved(low, high, num_blocks))
+        except jax.errors.JaxRuntimeError as error:
+            if not _is_exhausted(error) or num_blocks == 1:
+                raise
+            for part in _ranges(low, high, lanes * (num_blocks // 2)):
+                work(*part, num_blocks // 2)
+            return
         if progress is not None:
             progress(high - low)
 
-    starts = range(0, batch.size, size)
-    for _ in map(work, starts) if len(starts) <= 1 else _threads().map(work, starts):
+    chunks = _ranges(0, batch.size, lanes * num_blocks)
+    for _ in (map if len(chunks) <= 1 else _threads().map)(lambda part: work(*part, num_blocks), chunks):
         pass
+
+
+def _ranges(low: int, high: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, high)) for start in range(low, high, size)]
+
+
+def _is_exhausted(error: Exception) -> bool:
+    """Whether a program did not get the memory it needs: fewer blocks in a call, of the same shape, need less."""
+    return "RESOURCE_EXHAUSTED" in str(error)
 
 
 _desk = threading.local()

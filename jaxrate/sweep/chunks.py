@@ -4,7 +4,6 @@ Zarr reads them and finds a flipped bit. They are written here, to the same form
 zarr copies a chunk three times on its way to the disk: writing then took longer than solving.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import google_crc32c
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec
+
+from jaxrate.sweep.partial import beside
 
 Region = tuple[slice, ...]
 
@@ -41,12 +42,12 @@ def create(
         )
 
 
-def write(root: Path, array: zarr.Array, region: Region, values: np.ndarray) -> int:
+def write(folder: Path, array: zarr.Array, region: Region, values: np.ndarray) -> int:
     """Write a chunk, whole or not at all.
 
     Args:
-        root: The group's directory.
-        array: One of its arrays.
+        folder: Of the array.
+        array: The array.
         region: The part of the array that the chunk is.
         values: Its numbers, of the region's shape.
 
@@ -55,9 +56,9 @@ def write(root: Path, array: zarr.Array, region: Region, values: np.ndarray) -> 
     """
     data = _whole_chunk(array, values)
     checksum = google_crc32c.value(data)
-    path = chunk_path(root, array, region)
+    path = chunk_path(folder, array, region)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
+    partial = beside(path)
     try:
         with partial.open("wb", buffering=0) as file:
             _write_all(file, data.data)
@@ -77,10 +78,10 @@ def checksum(array: zarr.Array, region: Region) -> int | None:
         return None
 
 
-def chunk_path(root: Path, array: zarr.Array, region: Region) -> Path:
+def chunk_path(folder: Path, array: zarr.Array, region: Region) -> Path:
     """File of a chunk."""
     index = tuple((part.start or 0) // n for part, n in zip(region, array.chunks, strict=True))
-    return root / array.path / array.metadata.encode_chunk_key(index)
+    return folder / array.metadata.encode_chunk_key(index)
 
 
 def _whole_chunk(array: zarr.Array, values: np.ndarray) -> np.ndarray:

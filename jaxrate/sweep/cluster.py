@@ -30,7 +30,7 @@ CHECKS = 10.0
 """Seconds between two looks at the queue."""
 CONNECT = "20s"
 """How long to wait for a scheduler to answer."""
-DEATH_TIMEOUT = 120
+DEATH_TIMEOUT = 60
 """Seconds after which a worker that finds no scheduler ends."""
 
 

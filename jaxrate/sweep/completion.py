@@ -7,6 +7,9 @@ from jaxrate.sweep.engine import Engine, Local, Watch, logged
 from jaxrate.sweep.progress import bar
 from jaxrate.sweep.store import Store
 
+FRAME = -1
+"""Stands for what surrounds the numbers of all units."""
+
 
 class SweepError(RuntimeError):
     """Units of a sweep that could not be computed; all others are done and stored."""
@@ -36,21 +39,29 @@ def complete(
         SweepError: some units could not be computed.
         Stopped: `stop` was set.
     """
+    damaged = faults(store, progress, show)
+    if damaged:
+        store.reopen()
+    for k in damaged:
+        store.ledger.strike(k)
+    if store.is_complete and not store.pending():
+        return
     store.prepare()
-    with logged(store.path / "logs"):
-        for k in faults(store, progress, show):
-            store.reopen()
-            store.ledger.strike(k)
-        pending = store.pending()
-        if not pending and store.is_complete:
-            return
-        for note in (store.path / "quarantine").glob("*.txt"):  # they get another chance
-            note.unlink()
-        lanes = sum(store.units.lanes(k)[1] for k in pending)
-        with show(store.job.size, progress, initial=store.job.size - lanes) as advance:
-            watch = Watch(store, advance, stop or threading.Event())
-            engine.run(store, pending, watch)
-        _conclude(store, watch, isinstance(engine, Local))
+    with logged(store.path / "logs") as log:
+        for k, fault in damaged.items():
+            log.warning("%s: %s", f"unit {k} is computed again" if k != FRAME else "written again", fault)
+        _run(store, engine, Watch(store, stop=stop or threading.Event()), progress, show)
+
+
+def _run(store: Store, engine: Engine, watch: Watch, progress: bool | None, show: Callable) -> None:
+    """Compute what is missing, and conclude."""
+    for note in (store.path / "quarantine").glob("*.txt"):  # they get another chance
+        note.unlink(missing_ok=True)
+    pending = store.pending()
+    lanes = sum(store.units.lanes(k)[1] for k in pending)
+    with show(store.job.size, progress, initial=store.job.size - lanes) as watch.advance:
+        engine.run(store, pending, watch)
+    _conclude(store, watch, isinstance(engine, Local))
 
 
 def _conclude(store: Store, watch: Watch, trusted: bool) -> None:
@@ -76,10 +87,13 @@ def _failures(store: Store, failures: Mapping[int, str]) -> str:
 
 
 def faults(store: Store, progress: bool | None = None, show: Callable = bar) -> dict[int, str]:
-    """What is wrong with units that the ledger says are done, by unit: their arrays are read and compared."""
+    """What is wrong with units that the ledger says are done, by unit: their arrays are read and compared.
+
+    What surrounds the numbers, coordinates and metadata, goes as unit `FRAME`.
+    """
     done = sorted(store.ledger.units())
     with show(len(done), progress, unit=" units checked") as advance:
-        found = {}
+        found = {FRAME: fault} if (fault := store.frame_fault()) else {}
         for k in done:
             if fault := store.fault(k):
                 found[k] = fault

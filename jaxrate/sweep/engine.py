@@ -92,11 +92,17 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class Local:
     """Units in this process: two at a time, so that one is computed on all cores while the other is written; or one on
-    each accelerator."""
+    each accelerator.
+
+    Args:
+        devices: Where; by default every accelerator of this machine, else its cores.
+    """
+
+    devices: tuple[Any, ...] | None = None
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units in their order."""
-        devices = [device for device in jax.local_devices() if device.platform != "cpu"] or [None, None]
+        devices = self.devices or [d for d in jax.local_devices() if d.platform != "cpu"] or [None, None]
         queue, lock = iter(pending), threading.Lock()
         with ThreadPoolExecutor(len(devices), thread_name_prefix="jaxrate-unit") as pool:
             for done in [pool.submit(_work_off, store, _shared(queue, lock, watch), watch, d) for d in devices]:
@@ -191,7 +197,7 @@ _log = logging.getLogger("jaxrate.sweep")
 
 
 @contextlib.contextmanager
-def logged(folder: Path) -> Iterator[None]:
+def logged(folder: Path) -> Iterator[logging.Logger]:
     """Within, what is done is written to a file of this process."""
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{platform.node()}-{os.getpid()}.log"
     handler = logging.FileHandler(folder / name, delay=True)
@@ -201,7 +207,7 @@ def logged(folder: Path) -> Iterator[None]:
     _log.setLevel(logging.INFO)
     _log.propagate = False
     try:
-        yield
+        yield _log
     finally:
         _log.removeHandler(handler)
         handler.close()

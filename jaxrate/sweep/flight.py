@@ -4,6 +4,7 @@ import queue
 import signal
 import threading
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -14,8 +15,10 @@ from jaxrate.sweep.store import Store, StoreError
 
 PER_WORKER = 4
 """Units in flight for each worker: it never waits for the next one, and the scheduler never holds many."""
-KILLS = 3
-"""How often dask gives a unit up, because worker after worker died with it, before it is left out."""
+TRIALS = 3
+"""How often a unit may fail by what may be the fault of machines, dead workers or disks, before it is left out."""
+HOPELESS = 20
+"""Units that fail, none having succeeded, before it is not the units that are bad but the workers."""
 POLL = 0.5
 """Seconds between two looks at what else there is to do."""
 GRACE = 60.0
@@ -56,7 +59,7 @@ class Flight:
         self.pending, self.alone = deque(pending), deque[int]()
         self.flying: dict[str, tuple[int, Any]] = {}
         self.landed: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.kills: Counter[int] = Counter()
+        self.trials: Counter[int] = Counter()
 
     def run(self, tend: Callable[[], object] = lambda: None) -> None:
         """Send units until all are dealt with, or until the watch says to stop.
@@ -66,6 +69,7 @@ class Flight:
 
         Raises:
             ClusterLost: the cluster is gone.
+            ClusterRefused: the workers cannot compute anything.
             OSError: the disk is full.
             StoreError: the workers do not see the store.
         """
@@ -80,9 +84,12 @@ class Flight:
             self._wait_for_running()
 
     def _num_workers(self) -> int:
-        if self.client.status not in ("running", "connecting"):
-            raise ClusterLost("The dask scheduler is gone. What was finished is stored: resume the sweep.")
-        return len(self.client.nthreads())
+        try:
+            if self.client.status == "running":
+                return len(self.client.nthreads())
+        except OSError:
+            pass
+        raise ClusterLost("The dask scheduler is gone. What was finished is stored: resume the sweep.")
 
     def _launch(self, room: int) -> None:
         while self.pending and len(self.flying) < room:
@@ -101,36 +108,45 @@ class Flight:
             k, future = self.flying.pop(self.landed.get(timeout=seconds))
         except (queue.Empty, KeyError):  # nothing yet, or one that was called back
             return
+        if future.status == "error":
+            self._failed(k, future)
+            return
         try:
-            error = future.exception(timeout=PATIENCE) if future.status == "error" else None
-            if error is None:
-                self.watch.done(future.result(timeout=PATIENCE))
-        except Exception as found:
-            error = found
-        if error is not None:
-            self._failed(k, error)
-
-    def _failed(self, k: int, error: BaseException) -> None:
-        from distributed import CancelledError, KilledWorker, TimeoutError
-
-        if isinstance(error, CancelledError | TimeoutError):
+            done = future.result(timeout=PATIENCE)
+        except Exception:  # cancelled, or lost on its way here: of the unit itself it says nothing
             self._num_workers()  # whether there still is a cluster
             self.pending.append(k)
-        elif isinstance(error, KilledWorker):
-            self._killed(k)
+        else:
+            self.watch.done(done)
+
+    def _failed(self, k: int, future: Any) -> None:
+        error = future.exception(timeout=PATIENCE)
+        said = "".join(traceback.format_exception(type(error), error, future.traceback(timeout=PATIENCE)))
+        if isinstance(error, distributed().KilledWorker):
+            self._leave_for_the_end(k, "Worker after worker died that computed it, also with no other unit there.")
         elif is_full(error):
             raise error
+        elif isinstance(error, OSError):
+            self._leave_for_the_end(k, said)
+        elif isinstance(error, ImportError):
+            raise ClusterRefused(f"The workers lack what this process has: {error}")
         elif isinstance(error, StoreError):
             raise StoreError(f"A worker does not find the store; the directory must be on a disk they share. {error}")
         else:
-            self.watch.failed(k, f"{type(error).__name__}: {error}")
+            self._leave_out(k, said)
 
-    def _killed(self, k: int) -> None:
-        self.kills[k] += 1
-        if self.kills[k] < KILLS:
+    def _leave_for_the_end(self, k: int, said: str) -> None:
+        """A unit that may be innocent is tried again when it is alone."""
+        self.trials[k] += 1
+        if self.trials[k] < TRIALS:
             self.alone.append(k)
         else:
-            self.watch.failed(k, "The worker that computed it died, again and again, also with no other unit there.")
+            self._leave_out(k, said)
+
+    def _leave_out(self, k: int, said: str) -> None:
+        self.watch.failed(k, said)
+        if not self.watch.finished and len(self.watch.failures) >= HOPELESS:
+            raise ClusterRefused(f"Unit after unit fails on the workers: {said.splitlines()[-1]}")
 
     def _wait_for_running(self) -> None:
         """After a signal: what is computed just now may end; what only waits is not begun."""

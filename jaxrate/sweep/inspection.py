@@ -10,7 +10,7 @@ import xarray as xr
 
 from jaxrate.solve.status import Status
 from jaxrate.sweep.completion import faults
-from jaxrate.sweep.store import Incomplete, open_store
+from jaxrate.sweep.store import open_store
 
 
 def open(store: str | os.PathLike, *, incomplete: bool = False) -> xr.Dataset:
@@ -78,7 +78,7 @@ def status(store: str | os.PathLike) -> StoreStatus:
         ValueError: the directory is not a store.
     """
     found = open_store(store)
-    entries = list(found.entries()) if found.ledger.folder.exists() else []
+    entries = list(found.entries())
     statuses: Counter[int] = sum((Counter(entry.statuses) for entry in entries), Counter())
     quarantined = tuple(sorted(int(note.stem) for note in (found.path / "quarantine").glob("*.txt")))
     return StoreStatus(
@@ -101,13 +101,12 @@ def verify(store: str | os.PathLike, *, progress: bool | None = None) -> dict[in
         progress: Whether to show a bar.
 
     Returns:
-        By unit, in words; empty where everything is as it was written. `jr.resume` computes these units again.
+        By unit, in words; empty where everything is as it was written. What surrounds the numbers goes as unit -1.
+        `jr.resume` computes these units again.
 
     Raises:
-        ValueError: the directory is not a store, or the sweep was not even begun.
+        ValueError: the directory is not a store.
     """
     found = open_store(store)
-    if not found.ledger.folder.exists():
-        raise Incomplete(f"`{found.path}` holds a plan and nothing else: begin with jr.resume('{found.path}').")
     missing = {k: found.fault(k) for k in found.pending()}
     return dict(sorted((missing | faults(found, progress)).items()))

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxrate.sweep.partial import write_whole
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -70,22 +72,10 @@ class Ledger:
 
     def units(self) -> set[int]:
         """Units that have a file, which may be damaged."""
+        if not self.folder.is_dir():
+            return set()
         names = (name.removesuffix(".json") for name in os.listdir(self.folder) if name.endswith(".json"))
         return {int(name) for name in names if name.isdecimal()}
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file by way of another one, so that nobody ever sees half of it, also after the power failed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _text(entry: Entry) -> bytes:

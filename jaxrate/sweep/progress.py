@@ -45,9 +45,7 @@ INTERVAL = 60.0
 
 
 @contextmanager
-def lines(
-    total: int | None, wanted: bool | None = None, unit: str = " ensembles", initial: int = 0
-) -> Iterator[Advance]:
+def lines(total: int, wanted: bool | None = None, unit: str = " ensembles", initial: int = 0) -> Iterator[Advance]:
     """Progress as a line a minute, for files and logs; arguments as for `bar`."""
     lock, start, count, last = threading.Lock(), time.monotonic(), initial, time.monotonic()
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tomli_w
@@ -27,7 +27,8 @@ from jaxrate.names import shown
 from jaxrate.sweep import chunks
 from jaxrate.sweep.dataset import coordinates, reduced_dataset, stored_variables
 from jaxrate.sweep.job import Job
-from jaxrate.sweep.ledger import Entry, Ledger, write_whole
+from jaxrate.sweep.ledger import Entry, Ledger
+from jaxrate.sweep.partial import beside, sweep_up, write_whole
 from jaxrate.sweep.provenance import provenance, versions
 from jaxrate.sweep.reduce import Totals
 from jaxrate.sweep.statement import fingerprint, read_statement, to_statement
@@ -36,7 +37,7 @@ from jaxrate.sweep.units import Units
 
 FORMAT = 1
 """Version of the layout."""
-PLAN, CONFIG, RESULTS = "plan.json", "config.toml", "results.zarr"
+PLAN, CONFIG, RESULTS, METADATA = "plan.json", "config.toml", "results.zarr", "zarr.json"
 BRIEF = 6
 """Values that a message lists one by one."""
 NOT_COMPUTED = -1
@@ -99,15 +100,10 @@ class Store:
         """Write a unit, its ledger entry last; False where somebody else had written it."""
         if self.ledger.read(k) is not None:
             return False
-        try:
-            checksums = {
-                name: chunks.write(self.results, self._arrays[name], self._region(name, k), values)
-                for name, values in found.arrays.items()
-            }
-        except FileNotFoundError:  # whoever had finished the unit swept up what this one was writing
-            if self.ledger.read(k) is None:
-                raise
-            return False
+        checksums = {
+            name: chunks.write(self.results / _on_disk(name), self._arrays[name], self._region(name, k), values)
+            for name, values in found.arrays.items()
+        }
         totals = found.totals.state() if found.totals else {}
         made = {key: value for key, value in versions().items() if isinstance(value, str)}
         self.ledger.write(Entry(k, self.fingerprint, checksums, found.statuses, totals, round(seconds, 6), made))
@@ -115,9 +111,12 @@ class Store:
 
     @cached_property
     def _arrays(self) -> dict[str, zarr.Array]:
-        group = zarr.open_group(self.results, mode="r+", zarr_format=3)
-        found = {name: group[_on_disk(name)] for name in self._stored}
-        return {name: array for name, array in found.items() if isinstance(array, zarr.Array)}
+        """Arrays that are there and can be read."""
+        found: dict[str, zarr.Array] = {}
+        for name in self._stored:
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                found[name] = zarr.open_array(self.results / _on_disk(name), mode="r+", zarr_format=3)
+        return found
 
     @cached_property
     def _stored(self) -> dict[str, tuple[tuple[str, ...], dict[str, Any]]]:
@@ -136,7 +135,7 @@ class Store:
         if set(entry.checksums) != self._names_of(k):
             return "its ledger entry is of other arrays"
         for name, checksum in entry.checksums.items():
-            if chunks.checksum(self._arrays[name], self._region(name, k)) != checksum:
+            if name not in self._arrays or chunks.checksum(self._arrays[name], self._region(name, k)) != checksum:
                 return f"`{name}` is not what was written"
         return ""
 
@@ -149,24 +148,72 @@ class Store:
     # From the plan to the results.
 
     def prepare(self) -> None:
-        """Make what is missing of the directory, whatever a killed program left."""
+        """Make what is missing of the directory, whatever a killed program left.
+
+        Arrays without numbers and coordinates are put where they are missing or damaged.
+        """
         for folder in ("ledger", "logs", "quarantine", "attempts"):
             (self.path / folder).mkdir(exist_ok=True)
         if not (self.path / CONFIG).exists():
             write_whole(self.path / CONFIG, tomli_w.dumps(self.plan["statement"]).encode())
         if self._stored:
-            _write_dataset(xr.Dataset(coords=coordinates(self.job)), self.results, "a")
-            group = zarr.open_group(self.results, mode="a", zarr_format=3, use_consolidated=False)
-            for name in self._stored:
-                self._create(group, name)
+            self._repair()
 
-    def _create(self, group: zarr.Group, name: str) -> None:
-        dims, attrs = self._stored[name]
-        core, dtype = self.job.results.get(name, ((), np.dtype(np.float64)))
-        lanes = [self.job.dims.index(dim) for dim in dims[len(core) :]]
-        shape, chunk = ((*core, *(x[i] for i in lanes)) for x in (self.units.shape, self.units.block))
-        fill = NOT_COMPUTED if dtype.kind == "i" else float("nan")
-        chunks.create(group, _on_disk(name), shape, chunk, dtype, fill, [_on_disk(dim) for dim in dims], attrs)
+    def _repair(self) -> None:
+        empty = self._empty({"complete": 0})
+        try:
+            empty.rename(self.results)
+        except OSError:  # they are there
+            for file in self._damaged(empty):
+                there = self.results / file
+                there.parent.mkdir(parents=True, exist_ok=True)
+                (empty / file).replace(there)
+            shutil.rmtree(empty)
+        self.__dict__.pop("_arrays", None)
+
+    def _damaged(self, empty: Path) -> list[Path]:
+        """Files of empty arrays and of coordinates that the results should have and have not."""
+        files = [file.relative_to(empty) for file in empty.rglob("*") if file.is_file()]
+        return [file for file in files if not _alike(self.results / file, empty / file)]
+
+    def frame_fault(self) -> str:
+        """What is wrong with what surrounds the numbers of a complete sweep, in words."""
+        if not self.is_complete:
+            return ""
+        if self.job.reduce is not None:
+            return "" if self._holds_reductions() else "the reductions are not those of the units"
+        empty = self._empty({})
+        damaged = self._damaged(empty)
+        shutil.rmtree(empty)
+        return f"`{damaged[0]}` of the results is damaged" if damaged else ""
+
+    def _holds_reductions(self) -> bool:
+        try:
+            return self.read().equals(reduced_dataset(self.job, self.totals()))
+        except Exception:  # zarr raises what it likes at damaged files
+            return False
+
+    def reopen(self) -> None:
+        """Say that the results are not complete any more."""
+        if self.is_complete and self.job.reduce is None:
+            empty = self._empty({"complete": 0})
+            (empty / METADATA).replace(self.results / METADATA)
+            shutil.rmtree(empty)
+        elif self.is_complete:
+            shutil.rmtree(self.results)
+
+    def _empty(self, attrs: Mapping[str, Any]) -> Path:
+        """The results without any number, in a directory of their own."""
+        path = beside(self.results)
+        _write_dataset(xr.Dataset(coords=coordinates(self.job), attrs=attrs), path)
+        group = zarr.open_group(path, mode="r+", zarr_format=3)
+        for name, (dims, labels) in self._stored.items():
+            core, dtype = self.job.results.get(name, ((), np.dtype(np.float64)))
+            lanes = [self.job.dims.index(dim) for dim in dims[len(core) :]]
+            shape, chunk = ((*core, *(x[i] for i in lanes)) for x in (self.units.shape, self.units.block))
+            fill = NOT_COMPUTED if dtype.kind == "i" else float("nan")
+            chunks.create(group, _on_disk(name), shape, chunk, dtype, fill, [_on_disk(dim) for dim in dims], labels)
+        return path
 
     def totals(self) -> Totals:
         """The reductions of all units that are done, each taken in once, in their order."""
@@ -190,22 +237,22 @@ class Store:
             seconds += entry.seconds
         counted = {"failed": statuses.total() - statuses[0], "seconds": round(seconds, 3)}
         attrs = describe(self.job) | counted | {"fingerprint": self.fingerprint, "complete": 1}
-        for partial in self.path.rglob("*.partial"):  # what killed programs were writing
-            partial.unlink(missing_ok=True)
-        if self.job.reduce is not None:
-            self._replace(reduced_dataset(self.job, self.totals()).assign_attrs(attrs))
-        else:
-            zarr.open_group(self.results, mode="r+", use_consolidated=False).attrs.put(attrs)
+        fresh = self._empty(attrs) if self.job.reduce is None else self._reductions(attrs)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Consolidated metadata")
-            zarr.consolidate_metadata(self.results)
+            zarr.consolidate_metadata(fresh)
+        if self.job.reduce is None:
+            (fresh / METADATA).replace(self.results / METADATA)
+        else:
+            with suppress(OSError):  # somebody else has put the same there
+                fresh.rename(self.results)
+        shutil.rmtree(fresh, ignore_errors=True)
+        sweep_up(self.path)
 
-    def _replace(self, ds: xr.Dataset) -> None:
-        """Put reductions in the place of those that were there."""
-        fresh = self.path / f".{RESULTS}.{os.getpid()}"
-        _write_dataset(ds, fresh, "w")
-        shutil.rmtree(self.results, ignore_errors=True)
-        fresh.rename(self.results)
+    def _reductions(self, attrs: Mapping[str, Any]) -> Path:
+        path = beside(self.results)
+        _write_dataset(reduced_dataset(self.job, self.totals()).assign_attrs(attrs), path)
+        return path
 
     @property
     def is_complete(self) -> bool:
@@ -217,11 +264,6 @@ class Store:
 
     def _attrs(self) -> dict[str, Any]:
         return dict(zarr.open_group(self.results, mode="r", use_consolidated=False).attrs)
-
-    def reopen(self) -> None:
-        """Say that the results are no longer complete: units are to be computed again."""
-        if self.is_complete:
-            zarr.open_group(self.results, mode="r+", use_consolidated=False).attrs.update({"complete": 0})
 
     def read(self, incomplete: bool = False) -> xr.Dataset:
         """The results, read when they are used.
@@ -257,6 +299,7 @@ def create(path: Path, job: Job, unit_size: int | None = None) -> Store:
     """
     statement = to_statement(job)
     print_ = fingerprint(statement)
+    is_taken = _is_taken(path)  # looked at first: somebody may be making the very same store
     if (path / PLAN).exists():
         store = Store(path, read_plan(path), job)
         if store.fingerprint != print_:
@@ -265,7 +308,7 @@ def create(path: Path, job: Job, unit_size: int | None = None) -> Store:
                 "Choose another directory, or remove this one."
             )
         return store
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if is_taken:
         raise StoreError(f"`{path}` is there and is not the store of a sweep: choose a directory of its own.")
     units = job.units(unit_size)
     path.mkdir(parents=True, exist_ok=True)
@@ -281,9 +324,27 @@ def create(path: Path, job: Job, unit_size: int | None = None) -> Store:
     return Store(path, read_plan(path), job) if print_ == read_plan(path)["fingerprint"] else create(path, job)
 
 
+def _alike(there: Path, file: Path) -> bool:
+    """Whether a file is as it should be; of what says whether results are complete, whether it can be read."""
+    try:
+        found = there.read_bytes()
+        if there.name == METADATA and there.parent.name == RESULTS:
+            return bool(json.loads(found))
+        return found == file.read_bytes()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether there is anything but a plan that is being written."""
+    if path.is_dir():
+        return any(not inside.name.startswith(PLAN) for inside in path.iterdir())
+    return path.exists() and not path.is_dir()
+
+
 def _write_plan(path: Path, data: bytes) -> None:
     """Write a plan unless there is one: of two programs that begin together, one decides."""
-    mine = path.with_name(f".{path.name}.{os.getpid()}.mine")
+    mine = beside(path)
     write_whole(mine, data)
     with suppress(FileExistsError):
         os.link(mine, path)
@@ -362,9 +423,8 @@ def _is_bin(name: str, job: Job) -> bool:
     return any(name in (f"{o}_bin_left", f"{o}_bin_right") for o in job.experiment.observables)
 
 
-def _write_dataset(ds: xr.Dataset, path: Path, mode: Literal["w", "a"]) -> None:
-    """Write a dataset, or its variables beside those that are there."""
+def _write_dataset(ds: xr.Dataset, path: Path) -> None:
     clean = ds.rename({name: _on_disk(name) for name in {*ds.variables, *ds.dims} if "/" in str(name)})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "coordinate .* has a space", xr.SerializationWarning)
-        clean.to_zarr(path, mode=mode, zarr_format=3, consolidated=False)
+        clean.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
