@@ -51,6 +51,9 @@ from jaxrate.solve.steady import Steady as Steady
 from jaxrate.solve.steady import steady_state as steady_state
 from jaxrate.solve.transient import Evolve as Evolve
 from jaxrate.solve.transient import evolve as evolve
+from jaxrate.sweep.cluster import Dask as Dask
+from jaxrate.sweep.cluster import Slurm as Slurm
+from jaxrate.sweep.cluster import SlurmAllocation as SlurmAllocation
 from jaxrate.sweep.completion import SweepError as SweepError
 from jaxrate.sweep.draws import lognormal as lognormal
 from jaxrate.sweep.draws import normal as normal

@@ -112,9 +112,9 @@ def main() -> None:
         at("computed", arguments[2])
         return found
 
-    def commit(self: Store, k: int, *rest: Any, kept: Any = Store.commit) -> Any:
+    def commit(self: Store, k: int, found: Any, seconds: float, kept: Any = Store.commit) -> bool:
         now.unit = k
-        return kept(self, k, *rest)
+        return kept(self, k, found, seconds)
 
     def write_all(file: Any, data: Any, kept: Any = chunks._write_all) -> None:
         kept(file, data[: len(data) // 2])

@@ -20,11 +20,13 @@ from distributed.diagnostics.plugin import WorkerPlugin
 import jaxrate as jr
 from jaxrate.sweep import cluster, flight
 from jaxrate.sweep import engine as engines
-from jaxrate.sweep.cluster import Dask, Slurm, SlurmAllocation, engine, read_time, read_workers
+from jaxrate.sweep.cluster import Dask, Slurm, SlurmAllocation, engine
 from jaxrate.sweep.engine import Watch
 from jaxrate.sweep.flight import ClusterLost, ClusterMissing, ClusterRefused, jobqueue
 from jaxrate.sweep.job import read_job
-from jaxrate.sweep.store import Store, StoreError, create
+from jaxrate.sweep.limits import read_time, read_workers
+from jaxrate.sweep.plan import StoreError
+from jaxrate.sweep.store import Store, create
 from tests.tolerance import same
 
 MODEL = jr.Model(

@@ -184,10 +184,7 @@ def _add_sweep(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="say what it would cost: ensembles, units, GB, files, time"
     )
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a value of the file, set anew; repeatable"
-    )
-    command.add_argument("--unit-size", type=_count, metavar="N", help="ensembles in a unit (about 16 MB of results)")
+    _add_changes(command)
     command.add_argument(
         "--engine",
         default="local",
@@ -196,9 +193,17 @@ def _add_sweep(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_changes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a value of the file, set anew; repeatable"
+    )
+    command.add_argument("--unit-size", type=_count, metavar="N", help="ensembles in a unit (about 16 MB of results)")
+
+
 def _add_slurm(command: argparse.ArgumentParser) -> None:
     command.add_argument("target", metavar="FILE", type=Path, help="a sweep file (TOML)")
     command.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="the store")
+    _add_changes(command)
     command.add_argument(
         "--engine", default="slurm", metavar="ENGINE", help="slurm (workers are jobs), or slurm-alloc (one allocation)"
     )

@@ -2,10 +2,11 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 
 from jaxrate.cli.sweep import read
 from jaxrate.names import unknown
-from jaxrate.sweep.cluster import read_time, read_workers
+from jaxrate.sweep.limits import read_time, read_workers
 
 ENGINES = ("slurm", "slurm-alloc")
 WARNING_SECONDS = 120
@@ -14,7 +15,7 @@ WARNING_SECONDS = 120
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a script for sbatch, once the sweep file is known to be right."""
-    read(arguments.target, [])
+    read(arguments.target, arguments.set)
     text = script(
         str(arguments.target),
         str(arguments.output),
@@ -27,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         partition=arguments.partition,
         account=arguments.account,
         driver_time=arguments.driver_time,
+        unit_size=arguments.unit_size,
+        assignments=arguments.set,
     )
     print(text, end="")
     return 0
@@ -45,6 +48,8 @@ def script(
     partition: str | None = None,
     account: str | None = None,
     driver_time: str | None = None,
+    unit_size: int | None = None,
+    assignments: Sequence[str] = (),
 ) -> str:
     """A script for sbatch that runs a sweep to its end, over pre-emption and time limits.
 
@@ -56,6 +61,8 @@ def script(
         cpus_per_task, mem, gres, time: Cores, memory, accelerators and time limit of each worker.
         partition, account: Where all run, and who pays.
         driver_time: Time limit of the small job; by default that of a worker.
+        unit_size: Ensembles in a unit.
+        assignments: Values of the file set anew, NAME=VALUE.
 
     Raises:
         ValueError: another engine, or a number of workers or a time limit that cannot be read.
@@ -66,17 +73,19 @@ def script(
         if limit is not None:
             read_time(limit)
     where = {"partition": partition, "account": account}
-    each = {"cpus-per-task": cpus_per_task, "mem": mem, "gres": gres}
+    resources = {"cpus-per-task": cpus_per_task, "mem": mem, "gres": gres}
     high = read_workers(workers)[1]
-    command = ["jaxrate", "sweep", sweep, "-o", store, "--engine", engine]
+    command = ["jaxrate", "sweep", sweep, "-o", store, *_options({"unit-size": unit_size})]
+    command += [text for each in assignments for text in ("--set", each)]
+    command += ["--engine", engine]
     if engine == "slurm":
-        command += ["--workers", workers, *_options({**each, "time": time, **where})]
+        command += ["--workers", workers, *_options({**resources, "time": time, **where})]
         job = {"ntasks": 1, "cpus-per-task": 1, "mem": "4G", "time": driver_time or time, **where}
         about = _SUBMITS.format(workers=workers.replace(":", " to "))
     else:
         command = ["srun", "--kill-on-bad-exit=0", "--wait=0", *command]
         tasks = {"nodes": high + 2, "ntasks-per-node": 1} if gres else {"ntasks": high + 2}  # gres are those of a node
-        job = {**tasks, **each, "time": driver_time or time, **where}
+        job = {**tasks, **resources, "time": driver_time or time, **where}
         about = _ALLOCATES.format(workers=high)
     directives = "".join(f"#SBATCH {option}\n" for option in _directives(job))
     return _SCRIPT.format(

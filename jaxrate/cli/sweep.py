@@ -14,14 +14,16 @@ from jaxrate.cli import interrupts, results
 from jaxrate.cli.entry import UsageError
 from jaxrate.plot import curves, histogram
 from jaxrate.plot import map as draw_map
-from jaxrate.sweep.cluster import engine, read_workers
+from jaxrate.sweep.cluster import engine
 from jaxrate.sweep.completion import Stopped, SweepError, complete
 from jaxrate.sweep.engine import Engine
 from jaxrate.sweep.estimate import estimate
 from jaxrate.sweep.job import Job
+from jaxrate.sweep.limits import read_workers
+from jaxrate.sweep.plan import PLAN, OtherPlan
 from jaxrate.sweep.progress import bar, lines
 from jaxrate.sweep.statement import apply_set, read_statement
-from jaxrate.sweep.store import OtherPlan, Store, create, open_store
+from jaxrate.sweep.store import Store, create, open_store
 
 OTHER_PLAN, LEFT_OUT, STOPPED = 3, 4, 75
 """Exit codes: the store is of another sweep, units were left out, stopped and resumable."""
@@ -34,18 +36,28 @@ def run(arguments: argparse.Namespace) -> int:
     results.use_float64()
     chosen = _engine(arguments)
     if arguments.resume is not None:
-        return _finish(open_store(_only(arguments)), chosen)
-    if arguments.target is None or (arguments.output is None and not arguments.dry_run):
+        store = open_store(_only(arguments))
+        chosen.check()
+        return _finish(store, chosen)
+    output: Path = arguments.output
+    if arguments.target is None or (output is None and not arguments.dry_run):
         raise UsageError("write `jaxrate sweep FILE.toml -o DIR`, or `jaxrate sweep --resume DIR`")
     job = read(arguments.target, arguments.set)
-    if arguments.dry_run:
-        print(estimate(job, arguments.output or Path(), arguments.unit_size))
-        return 0
+    chosen.check()
     try:
-        store = create(arguments.output, job, arguments.unit_size)
+        if arguments.dry_run:
+            return _try(job, output, arguments.unit_size)
+        return _finish(create(output, job, arguments.unit_size), chosen)
     except OtherPlan as error:
         return _say(error, OTHER_PLAN)
-    return _finish(store, chosen)
+
+
+def _try(job: Job, output: Path | None, unit_size: int | None) -> int:
+    """Say what a sweep would cost."""
+    if output is not None and (output / PLAN).exists():
+        create(output, job, unit_size)  # which is refused where it would be
+    print(estimate(job, output or Path(), unit_size))
+    return 0
 
 
 def read(path: Path, assignments: list[str]) -> Job:
@@ -59,12 +71,17 @@ def read(path: Path, assignments: list[str]) -> Job:
         return read_statement(apply_set(tomllib.loads(path.read_bytes().decode("utf-8-sig")), assignments), path.parent)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        raise ValueError(f"{path}: {error}") from error  # what it names as its model is not there
 
 
 def _only(arguments: argparse.Namespace) -> Path:
     """The store to resume, which says everything else itself."""
     given = {"FILE": arguments.target, "-o": arguments.output, "--unit-size": arguments.unit_size}
-    for name, value in {**given, "--set": arguments.set or None}.items():
+    given |= {"--set": arguments.set or None, "--dry-run": arguments.dry_run or None}
+    for name, value in given.items():
         if value is not None:
             raise UsageError(f"a store says itself what is swept: leave out {name} beside --resume")
     return arguments.resume
@@ -82,7 +99,11 @@ def _engine(arguments: argparse.Namespace) -> Engine:
         "account": arguments.account,
         "gres": arguments.gres,
     }
-    return engine(arguments.engine, {name: value for name, value in given.items() if value is not None})
+    found = {name: value for name, value in given.items() if value is not None}
+    if found and arguments.engine in ("local", "slurm-alloc"):
+        flags = "--workers, --cpus-per-task, --mem, --gres, --time, --partition and --account"
+        raise UsageError(f"{flags} are of --engine slurm, but the engine is {arguments.engine}")
+    return engine(arguments.engine, found)
 
 
 def _finish(store: Store, chosen: Engine) -> int:
@@ -98,8 +119,8 @@ def _finish(store: Store, chosen: Engine) -> int:
     except KeyboardInterrupt:
         return _say(f"interrupted; what is done is stored: go on with --resume {store.path}", STOPPED)
     except OSError as error:
-        reason = error.strerror or str(error)
-        return _say(f"{reason}; what is done is stored: when there is room, go on with --resume {store.path}", STOPPED)
+        reason = f"{error.strerror}: {error.filename or store.path}" if error.strerror else str(error)
+        return _say(f"{reason}; what is done is stored: when that is mended, go on with --resume {store.path}", STOPPED)
     _report(store, time.monotonic() - start)
     return 0
 
@@ -112,10 +133,11 @@ def _say(error: Exception | str, code: int) -> int:
 def _report(store: Store, seconds: float) -> None:
     ds = store.read()
     count, failed = store.job.size, int(ds.attrs["failed"])
-    print(f"{count:,} ensembles in {len(store.units):,} units: complete, after {seconds:.1f} s of this run.")
+    units = f"{len(store.units):,} unit{'s' if len(store.units) > 1 else ''}"
+    print(f"{count:,} ensembles in {units}: complete, after {seconds:.1f} s of this run.")
     if failed:
         print(f"{failed:,} have no result; `jaxrate status {store.path}` says why.")
-    written = {store.results: f'results: jr.open("{store.path}")'}
+    written = {store.results.path: f'results: jr.open("{store.path}")'}
     results.announce(written | pictures(ds, store.path / "plots"))
 
 

@@ -15,11 +15,12 @@ def run(arguments: argparse.Namespace) -> int:
     faults = verify(arguments.target)
     if not faults:
         found = status(arguments.target)
-        print(f"{arguments.target}: all {found.units:,} units are as they were written.")
+        units = f"all {found.units:,} units are" if found.units > 1 else "its unit is"
+        print(f"{arguments.target}: {units} as written.")
         return 0
     for k in list(faults)[:LISTED]:
         print(f"{f'unit {k}' if k != FRAME else 'results'}: {faults[k]}")
     if len(faults) > LISTED:
         print(f"... and {len(faults) - LISTED:,} more")
-    print(f"{len(faults):,} to be mended: jaxrate sweep --resume {arguments.target}")
+    print(f"To mend {'it' if len(faults) == 1 else 'them'}: jaxrate sweep --resume {arguments.target}")
     return STOPPED

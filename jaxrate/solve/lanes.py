@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Literal, Protocol
 
 import jax
@@ -153,7 +153,8 @@ def stream(
             results = _decided(careful, base, chunk, results, left, lanes)
         return results
 
-    def work(low: int, high: int, num_blocks: int) -> None:
+    def work(num_blocks: int, part: tuple[int, int]) -> None:
+        low, high = part
         try:
             with jax.enable_x64(True):
                 sink(low, high, solved(low, high, num_blocks))
@@ -161,13 +162,13 @@ def stream(
             if not _is_exhausted(error) or num_blocks == 1:
                 raise
             for part in _ranges(low, high, lanes * (num_blocks // 2)):
-                work(*part, num_blocks // 2)
+                work(num_blocks // 2, part)
             return
         if progress is not None:
             progress(high - low)
 
     chunks = _ranges(0, batch.size, lanes * num_blocks)
-    for _ in (map if len(chunks) <= 1 else _threads().map)(lambda part: work(*part, num_blocks), chunks):
+    for _ in (map if len(chunks) <= 1 else _threads().map)(partial(work, num_blocks), chunks):
         pass
 
 

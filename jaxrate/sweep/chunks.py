@@ -1,7 +1,8 @@
-"""Stored arrays: zarr, one chunk a work unit, each a file of the plain numbers and their checksum.
+"""Stored arrays: zarr, one chunk a work unit, each a file of numbers and their checksum.
 
-Zarr reads them and finds a flipped bit. They are written here, to the same format (codecs `bytes` and `crc32c`), since
-zarr copies a chunk three times on its way to the disk: writing then took longer than solving.
+Zarr reads them and finds a flipped bit. They are written here, to the same format, since zarr copies a chunk three
+times on its way to the disk: writing then took longer than solving. Floating-point numbers are stored as they are (they
+hardly compress), codes of a status compressed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import google_crc32c
 import numpy as np
 import zarr
-from zarr.codecs import Crc32cCodec
+from numcodecs.zstd import Zstd
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from jaxrate.sweep.partial import beside
 
@@ -35,7 +37,7 @@ def create(
             shape=tuple(shape),
             chunks=tuple(chunk),
             dtype=dtype.newbyteorder("<"),
-            compressors=Crc32cCodec(),
+            compressors=ZstdCodec(level=1, checksum=True) if dtype.kind == "i" else Crc32cCodec(),
             fill_value=fill,
             dimension_names=list(dims),
             attributes={key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in attrs.items()},
@@ -61,8 +63,8 @@ def write(folder: Path, array: zarr.Array, region: Region, values: np.ndarray) -
     partial = beside(path)
     try:
         with partial.open("wb", buffering=0) as file:
-            _write_all(file, data.data)
-            _write_all(file, memoryview(checksum.to_bytes(4, "little")))
+            for part in _encoded(data, array, checksum):
+                _write_all(file, memoryview(part))
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -92,6 +94,13 @@ def _whole_chunk(array: zarr.Array, values: np.ndarray) -> np.ndarray:
         whole[tuple(slice(0, n) for n in values.shape)] = values
         values = whole
     return values.reshape(-1).view(np.uint8)
+
+
+def _encoded(data: np.ndarray, array: zarr.Array, checksum: int) -> tuple[Any, ...]:
+    """Parts of a file, as the codecs of the array read them."""
+    if array.dtype.kind == "i":
+        return (Zstd(level=1, checksum=True).encode(data),)
+    return data, checksum.to_bytes(4, "little")
 
 
 def _write_all(file: Any, data: memoryview) -> None:

@@ -5,10 +5,10 @@ machines share. What is done is in the store alone: whatever becomes of workers,
 from there.
 """
 
-import math
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +20,7 @@ from typing import Any
 from jaxrate.names import unknown
 from jaxrate.sweep.engine import ATTEMPTS, Engine, Local, Watch
 from jaxrate.sweep.flight import ClusterRefused, Flight, distributed, jobqueue
+from jaxrate.sweep.limits import lifetime, read_time
 from jaxrate.sweep.store import Store
 
 ENGINES = ("local", "dask:ADDRESS", "slurm", "slurm-alloc")
@@ -43,6 +44,17 @@ class Dask:
     """
 
     address: str
+    is_driver = True
+    writes_itself = False
+
+    def check(self) -> None:
+        """Refuse a cluster that does not answer.
+
+        Raises:
+            ClusterMissing: dask is not installed here.
+            ClusterRefused: no scheduler answers.
+        """
+        self._client().close()
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units on whatever workers the cluster has and gets.
@@ -52,13 +64,15 @@ class Dask:
             ClusterRefused: no scheduler answers.
             ClusterLost: it is gone.
         """
+        with self._client() as client:
+            Flight(client, store, pending, watch).run()
+
+    def _client(self) -> Any:
         dask = distributed()
         try:
-            client = dask.Client(self.address, timeout=CONNECT, set_as_default=False)
+            return dask.Client(self.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ClusterRefused(f"No dask scheduler answers at `{self.address}`: {error}") from error
-        with client:
-            Flight(client, store, pending, watch).run()
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,8 @@ class Slurm:
     extra: tuple[str, ...] = ()
     interface: str | None = None
     python: str = field(default=sys.executable)
+    is_driver = True
+    writes_itself = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.minimum <= self.maximum or self.maximum < 1 or self.cores < 1:
@@ -100,6 +116,21 @@ class Slurm:
             )
         if self.time is not None:
             read_time(self.time)
+
+    def check(self) -> None:
+        """Refuse a machine that has not what it takes to submit workers.
+
+        Raises:
+            ClusterMissing: dask or dask-jobqueue are not installed.
+            ClusterRefused: there is no `sbatch`.
+        """
+        for installed in (distributed, jobqueue):
+            installed()
+        if shutil.which("sbatch") is None:
+            raise ClusterRefused(
+                "There is no `sbatch` here: the engine `slurm` runs where jobs can be submitted. Inside an allocation "
+                "that cannot submit any, use the engine `slurm-alloc`."
+            )
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Submit worker jobs, and compute units on them.
@@ -148,7 +179,7 @@ class Slurm:
             "nanny": True,
             "death_timeout": DEATH_TIMEOUT,
             "local_directory": '"${TMPDIR:-/tmp}"',
-            "worker_extra_args": ["--memory-limit", "0", *_lifetime(self.time)],
+            "worker_extra_args": ["--memory-limit", "0", *lifetime(self.time)],
         }
 
 
@@ -162,10 +193,23 @@ class SlurmAllocation:
     report that tasks were killed: ask the ledger (`jaxrate status out --check`), not srun.
     """
 
+    writes_itself = False
+
     @property
     def is_driver(self) -> bool:
         """Whether this process is the task that reports; the others are silent."""
         return os.environ.get("SLURM_PROCID") == "1"
+
+    def check(self) -> None:
+        """Refuse to run in no task of `srun`, or in one of fewer than three.
+
+        Raises:
+            ClusterMissing: dask or dask-jobqueue are not installed.
+            ClusterRefused: this is no such task.
+        """
+        for installed in (distributed, jobqueue):
+            installed()
+        _step()
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Take the part of this task.
@@ -192,14 +236,20 @@ class SlurmAllocation:
             Flight(client, store, pending, watch).run()
 
 
-def _meeting(store: Store) -> str:
-    """File through which the tasks of this step find each other, another one after a requeue."""
+def _step() -> tuple[str, str]:
+    """Job and step that this process is a task of."""
     try:
         job, step, tasks = (os.environ[f"SLURM_{name}"] for name in ("JOB_ID", "STEP_ID", "NTASKS"))
     except KeyError:
         raise ClusterRefused(_ALLOCATION) from None
     if int(tasks) < 3:
         raise ClusterRefused(f"{_ALLOCATION} Here are {tasks}.")
+    return job, step
+
+
+def _meeting(store: Store) -> str:
+    """File through which the tasks of this step find each other, another one after a requeue."""
+    job, step = _step()
     restart = os.environ.get("SLURM_RESTART_COUNT", "0")
     return str(store.path.resolve() / "logs" / f"scheduler-{job}-{step}-{restart}.json").replace("{", "{{")
 
@@ -264,62 +314,13 @@ class _Jobs:
 
 def _check_script(script: str) -> None:
     """Ask SLURM whether it would take a job; dask would only log that it does not."""
-    try:
-        done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise ClusterRefused(
-            "There is no `sbatch` here: the engine `slurm` runs where jobs can be submitted. Inside an allocation that "
-            "cannot submit any, use the engine `slurm-alloc`."
-        ) from None
+    done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True)
     if done.returncode != 0:
         raise ClusterRefused(f"SLURM does not take the worker jobs: {' '.join(done.stderr.split())}")
 
 
 def _quoted(text: str) -> str:
     return f'"{text}"' if re.search(r"\s", text) else text
-
-
-def read_time(text: str) -> float:
-    """Seconds of a time limit as SLURM writes it: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S, or UNLIMITED.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if text.lower() in ("unlimited", "infinite"):
-        return math.inf
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
-    if found is None:
-        raise ValueError(f"A time limit is written as 2:00:00 or 1-12:00:00, but {text!r} was given.")
-    days, *parts = (None if x is None else int(x) for x in found.groups())
-    given = [x for x in parts if x is not None]
-    if days is None and len(given) < 3:
-        given = [0, *given]  # minutes, or minutes and seconds
-    hours, minutes, seconds = (*given, 0, 0)[:3]
-    limit = (((days or 0) * 24 + hours) * 60 + minutes) * 60.0 + seconds
-    return limit or math.inf
-
-
-def _lifetime(time: str | None) -> list[str]:
-    """Options by which a worker ends a little before its job must, and not all of them at once."""
-    limit = read_time(time) if time else math.inf
-    if limit == math.inf:
-        return []
-    stagger = min(60.0, 0.05 * limit)
-    lifetime = max(0.5 * limit, limit - 120.0 - stagger)
-    return ["--lifetime", f"{lifetime:.0f}s", "--lifetime-stagger", f"{stagger:.0f}s"]
-
-
-def read_workers(text: str) -> tuple[int, int]:
-    """Least and largest number of workers from "4:64", or from "8" for both.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    found = re.fullmatch(r"(\d+)(?::(\d+))?", text)
-    low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 0 <= low <= high or high == 0:
-        raise ValueError(f"The number of workers is given as 4:64, at least and at most, or as 8, but not as {text!r}.")
-    return low, high
 
 
 def engine(text: str, options: Mapping[str, Any] | None = None) -> Engine:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 
-from jaxrate.sweep.engine import Engine, Local, Watch, logged
+from jaxrate.sweep.engine import Engine, Watch, logged
 from jaxrate.sweep.progress import bar
 from jaxrate.sweep.store import Store
 
@@ -39,9 +39,12 @@ def complete(
         SweepError: some units could not be computed.
         Stopped: `stop` was set.
     """
+    if not engine.is_driver:
+        engine.run(store, [], Watch(store))
+        return
     damaged = faults(store, progress, show)
     if damaged:
-        store.reopen()
+        store.results.reopen()
     for k in damaged:
         store.ledger.strike(k)
     if store.is_complete and not store.pending():
@@ -61,7 +64,7 @@ def _run(store: Store, engine: Engine, watch: Watch, progress: bool | None, show
     lanes = sum(store.units.lanes(k)[1] for k in pending)
     with show(store.job.size, progress, initial=store.job.size - lanes) as watch.advance:
         engine.run(store, pending, watch)
-    _conclude(store, watch, isinstance(engine, Local))
+    _conclude(store, watch, engine.writes_itself)
 
 
 def _conclude(store: Store, watch: Watch, trusted: bool) -> None:
@@ -92,7 +95,7 @@ def faults(store: Store, progress: bool | None = None, show: Callable = bar) -> 
     What surrounds the numbers, coordinates and metadata, goes as unit `FRAME`.
     """
     done = sorted(store.ledger.units())
-    with show(len(done), progress, unit=" units checked") as advance:
+    with show(len(done), progress if done else False, unit=" units checked") as advance:
         found = {FRAME: fault} if (fault := store.frame_fault()) else {}
         for k in done:
             if fault := store.fault(k):

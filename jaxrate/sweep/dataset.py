@@ -9,6 +9,7 @@ import xarray as xr
 from jaxrate.experiment import Experiment
 from jaxrate.observe import describe
 from jaxrate.solve.status import Status
+from jaxrate.sweep.draws import Draw
 from jaxrate.sweep.grid import ENSEMBLE, Variable, attributes
 from jaxrate.sweep.job import Job
 from jaxrate.sweep.reduce import Histogram, Reduction, Totals
@@ -159,7 +160,11 @@ def _ranges(job: Job) -> str:
     gone = [(name, axis.values) for name, axis in grid.axes.items() if axis.dim in job.along]
     drawn = grid.sampling.draws if grid.sampling and ENSEMBLE in job.along else ()
     ranges = [f"{n}: {v.size} values from {v.min():g} to {v.max():g} {grid.units[n]}" for n, v in gone]
-    return "; ".join([*ranges, *(f"{d.name}: {grid.sizes[ENSEMBLE]} values drawn, {d}" for d in drawn)])
+    return "; ".join([*ranges, *(f"{d.name}: {grid.sizes[ENSEMBLE]} values drawn, {_words(d)}" for d in drawn)])
+
+
+def _words(draw: Draw) -> str:
+    return f"{draw.kind} with {', '.join(f'{name} {x:g}' for name, x in draw.stated.items())}"
 
 
 def status_attrs() -> dict[str, Any]:

@@ -84,6 +84,20 @@ class Watch:
 class Engine(Protocol):
     """What computes units."""
 
+    @property
+    def is_driver(self) -> bool:
+        """Whether this process hands out the units; it may be one of the workers of another one."""
+        ...
+
+    @property
+    def writes_itself(self) -> bool:
+        """Whether this process writes what is computed, and so need not read it again to be sure of it."""
+        ...
+
+    def check(self) -> None:
+        """Refuse, before anything is written, what cannot compute here."""
+        ...
+
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units and commit them, in any order; return when all are dealt with or when told to stop."""
         ...
@@ -99,6 +113,11 @@ class Local:
     """
 
     devices: tuple[Any, ...] | None = None
+    is_driver = True
+    writes_itself = True
+
+    def check(self) -> None:
+        """This process computes."""
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units in their order."""

@@ -67,7 +67,7 @@ def estimate(job: Job, near: Path, unit_size: int | None = None) -> Estimate:
         OSError: nothing can be written there.
         ValueError: the sweep cannot be stated in a file.
     """
-    with tempfile.TemporaryDirectory(dir=_folder(near), prefix=".jaxrate-trial-") as folder:
+    with _trial(_folder(near)) as folder:
         store = create(Path(folder) / "store", job, unit_size)
         store.prepare()
         number = len(store.units)
@@ -85,6 +85,13 @@ def estimate(job: Job, near: Path, unit_size: int | None = None) -> Estimate:
         seconds=job.size * seconds / lanes,
         tried=lanes,
     )
+
+
+def _trial(folder: Path) -> tempfile.TemporaryDirectory:
+    try:
+        return tempfile.TemporaryDirectory(dir=folder, prefix=".jaxrate-trial-")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def _folder(near: Path) -> Path:

@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from jaxrate.sweep.engine import Watch, compute_unit, is_full
-from jaxrate.sweep.store import Store, StoreError
+from jaxrate.sweep.plan import StoreError
+from jaxrate.sweep.store import Store
 
 PER_WORKER = 4
 """Units in flight for each worker: it never waits for the next one, and the scheduler never holds many."""

@@ -10,6 +10,7 @@ import xarray as xr
 
 from jaxrate.solve.status import Status
 from jaxrate.sweep.completion import faults
+from jaxrate.sweep.ledger import busy_seconds
 from jaxrate.sweep.store import open_store
 
 
@@ -41,7 +42,7 @@ class StoreStatus:
         quarantined: Units that could not be computed.
         ensembles: Number of ensembles of the whole sweep.
         statuses: Number of ensembles of each status, in the units that are done.
-        seconds: Time that the units took.
+        seconds: Time in which units were computed.
         complete: Whether the results are written.
     """
 
@@ -88,7 +89,7 @@ def status(store: str | os.PathLike) -> StoreStatus:
         quarantined=quarantined,
         ensembles=found.job.size,
         statuses=statuses,
-        seconds=sum(entry.seconds for entry in entries),
+        seconds=busy_seconds(entries),
         complete=found.is_complete and len(entries) == len(found.units),
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Entry:
         statuses: Number of lanes of each status.
         totals: What it was reduced to, by name; empty where arrays are stored.
         seconds: Time it took.
+        ended: When it was done, in seconds since 1970.
         made: Machine and versions that computed it.
     """
 
@@ -36,6 +37,7 @@ class Entry:
     statuses: Mapping[int, int]
     totals: Mapping[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
+    ended: float = 0.0
     made: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,6 +78,15 @@ class Ledger:
             return set()
         names = (name.removesuffix(".json") for name in os.listdir(self.folder) if name.endswith(".json"))
         return {int(name) for name in names if name.isdecimal()}
+
+
+def busy_seconds(entries: Iterable[Entry]) -> float:
+    """Time in which at least one of the units was computed."""
+    total, until = 0.0, 0.0
+    for begin, end in sorted((entry.ended - entry.seconds, entry.ended) for entry in entries):
+        total += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return round(total, 3)
 
 
 def _text(entry: Entry) -> bytes:

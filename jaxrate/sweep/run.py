@@ -10,6 +10,7 @@ import xarray as xr
 
 from jaxrate.experiment import Experiment
 from jaxrate.solve.lanes import run
+from jaxrate.sweep.cluster import engine as named_engine
 from jaxrate.sweep.completion import complete
 from jaxrate.sweep.dataset import coordinates, reduced_dataset, stored_variables
 from jaxrate.sweep.draws import Draw
@@ -56,7 +57,7 @@ def sweep(
         store: A directory that keeps what is done, unit by unit. A sweep that was stopped or killed goes on where it
             was when it is called again, or by `jr.resume(store)`, to the same bits.
         unit_size: Ensembles in a unit of a new store; by default about 16 MB of results. Units are what is lost at
-            most when a program is killed, and what workers share.
+            most when a program is killed, and what workers share. A store keeps its own.
         engine: "local", all cores or all accelerators of this machine; with a store also "dask:ADDRESS" for a cluster
             of Dask, "slurm" or "slurm-alloc", which need the extra `cluster`; or an engine with its options,
             such as `jr.Slurm(...)`.
@@ -93,17 +94,14 @@ def sweep(
     if store is None:
         _check_memory_only(unit_size, chosen)
         return _in_memory(job, progress)
+    chosen.check()
     made = create(Path(store), job, unit_size)
     complete(made, chosen, progress)
     return made.read()
 
 
 def _engine(given: str | Engine) -> Engine:
-    if given == "local":
-        return Local()
-    from jaxrate.sweep.cluster import engine
-
-    return engine(given) if isinstance(given, str) else given
+    return named_engine(given) if isinstance(given, str) else given
 
 
 def _check_memory_only(unit_size: int | None, engine: Engine) -> None:
@@ -146,6 +144,7 @@ def resume(store: str | os.PathLike, *, engine: str | Engine = "local", progress
         ValueError: the directory is not a store.
         SweepError: units that could not be computed; the others are done.
     """
-    found = open_store(store)
-    complete(found, _engine(engine), progress)
+    found, chosen = open_store(store), _engine(engine)
+    chosen.check()
+    complete(found, chosen, progress)
     return found.read()
