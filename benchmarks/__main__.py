@@ -88,7 +88,7 @@ def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,FIRST,FIT"
+    every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,STORE,BILLION,FIRST,FIT"
     parser.add_argument("--jobs", type=lambda text: text.split(","), default=every, metavar="A,B", help=f"of {every}")
     parser.add_argument("--lanes", type=positive, help="ensembles of every job (default: each job's full size)")
     parser.add_argument("--rounds", type=positive, default=5, help="times that each case is timed (default: 5)")

@@ -25,6 +25,8 @@ LANES = {
     "J4": 2**22,
     "SWEEP": 10**6,
     "REDUCE": 10**8,
+    "STORE": 10**8,
+    "BILLION": 10**9,
     "FIRST": 2**14,
     "FIT": 10_000,
 }
@@ -138,6 +140,41 @@ def reduced_sweep(lanes: int) -> list[Case]:
     ]
 
 
+def kept_sweep(lanes: int) -> list[Case]:
+    """STORE: a map of the gain in float32, every ensemble kept, in memory and in a store."""
+    axes = media.map_axes(lanes)
+    size = int(np.prod([len(values) for values in axes.values()]))
+
+    def error(found: list[float]) -> float:
+        corners = [[float(values[k]) for values in axes.values()] for k in (0, -1)]
+        return largest(_gain_error(gain, *corner) for gain, corner in zip(found, corners, strict=True))
+
+    return [
+        Case("STORE", name, "float32", size, partial(fresh, which, lanes), error, rounds=3, in_process=False)
+        for name, which in (("in memory", "memory"), ("in a store", "store"))
+    ]
+
+
+def reduced_volume(lanes: int) -> list[Case]:
+    """BILLION: mean and maximum of the gain over three axes, unit by unit by way of a store."""
+    axes = media.volume_axes(lanes)
+    lengths = {name: len(values) for name, values in axes.items()}
+    densities = axes["density"] / _own("density")
+
+    def error(found: list[float]) -> float:
+        plane = {name: n for name, n in lengths.items() if name != "density"}
+        corner = _varied() | {"pump.rate": axes["pump.rate"].max(), "signal.intensity": axes["signal.intensity"].min()}
+        mean = reference.grid_mean(_varied(), plane) * float(densities.mean())
+        return reference.relative_error(found, [mean, reference.gain(corner) * float(densities.max())])
+
+    call, size = partial(fresh, "billion", lanes), int(np.prod([*lengths.values()]))
+    return [Case("BILLION", "mean and maximum, stored", "float64", size, call, error, rounds=1, in_process=False)]
+
+
+def _own(name: str) -> float:
+    return media.four_level().parameters()[name]
+
+
 def first_calls(lanes: int) -> list[Case]:
     """FIRST: the first call in a new process without a compilation cache."""
 
@@ -180,6 +217,8 @@ JOBS: dict[str, Callable[[int], list[Case]]] = {
     "J4": gradients,
     "SWEEP": stored_sweep,
     "REDUCE": reduced_sweep,
+    "STORE": kept_sweep,
+    "BILLION": reduced_volume,
     "FIRST": first_calls,
     "FIT": fits.fits,
 }

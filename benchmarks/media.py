@@ -94,6 +94,15 @@ def quadrature_axes(lanes: int) -> dict[str, np.ndarray]:
     return _axes(lanes, lambda num: 0.5 - 0.5 * np.cos(pi * (np.arange(num) + 0.5) / num))
 
 
+def volume_axes(lanes: int) -> dict[str, np.ndarray]:
+    """A third axis, the density, to which a gain is proportional: the mean is that of the plane at the mean density."""
+    third = max(1, round(lanes ** (1 / 3)))
+    return {
+        **quadrature_axes(lanes // third),
+        "density": four_level().parameters()["density"] * np.linspace(0.5, 2, third),
+    }
+
+
 def _axes(lanes: int, spacing: Callable[[int], np.ndarray]) -> dict[str, np.ndarray]:
     model, names = four_level().parameters(), ("pump.rate", "signal.intensity")
     return {

@@ -22,6 +22,7 @@ Key = tuple[str, str]
 """Job and name of an entry."""
 
 J1, J2, J3, FIT = (("J1", "jaxrate"), ("J2", "jaxrate"), ("J3", "jaxrate"), ("FIT", "jaxrate"))
+BILLION = ("BILLION", "mean and maximum, stored")
 GRADIENT, DECAY_GRADIENT = ("J4", "value and gradient"), ("J2G", "value and gradient")
 DIFFRAX, LSODA = diffrax_at(RTOL), lsoda_at(RTOL)
 COLUMNS = ("job", "by", "dtype", "device", "cores", "busy", "ensembles", "time", "per ensemble", "compile", "error")
@@ -34,7 +35,8 @@ NOTES = (
     "compilation cache, import not included.",
     "The error is the largest relative one against a 50-digit solution, on a sample of ensembles: of populations and "
     "inversion in J1, of the inversion or its six derivatives in J4, of the gain in SWEEP, of the mean and the maximum "
-    "in REDUCE, of all populations in FIRST. `busy` is the number of cores kept busy.",
+    "in REDUCE and BILLION, of two corners of the map in STORE, of all populations in FIRST. `busy` is the number of "
+    "cores kept busy.",
 )
 NOTES_OF_FITS = (
     "FIT: an ensemble is a fit. 10,000 replicas of one measurement of saturable absorption, 60 points with 1 % noise, "
@@ -80,14 +82,15 @@ class Figure:
     @property
     def bound(self) -> str:
         """What it is held to, in words."""
-        if self.at_most is not None:
-            return f"at most {self.show(self.at_most)}"
-        return "" if self.at_least is None else f"at least {self.show(self.at_least)}"
+        ends = {"at most": self.at_most, "at least": self.at_least}
+        return " and ".join(f"{words} {self.show(end)}" for words, end in ends.items() if end is not None)
 
     def show(self, value: float) -> str:
         """The value with its unit."""
         if self.over is not None:
             return _scaled(value, ("x", 1.0))
+        if self.fact.endswith("ratio"):
+            return f"{value:.2f}"
         if self.fact == "error":
             return f"{value:.1e}"
         return size_text(value) if self.fact.endswith("bytes") else time_text(value)
@@ -122,6 +125,10 @@ FIGURES = (
     Figure("SWEEP of 10^6, gain stored", ("SWEEP", "gain stored"), at_most=0.5),
     Figure("REDUCE of 10^8", ("REDUCE", "mean and maximum"), at_most=30),
     Figure("REDUCE of 10^8, peak resident memory", ("REDUCE", "mean and maximum"), fact="peak_bytes", at_most=1e9),
+    Figure("STORE of 10^8 over the same in memory", ("STORE", "in a store"), ("STORE", "in memory"), at_most=1.3),
+    Figure("BILLION: 10^9 reduced", BILLION, at_most=180),
+    Figure("BILLION, peak resident memory", BILLION, fact="peak_bytes", at_most=1e9),
+    Figure("BILLION, estimated time over time taken", BILLION, fact="estimate_ratio", at_most=1.3, at_least=0.7),
     Figure("FIRST call, 4 levels", ("FIRST", "4 levels"), at_most=3),
     Figure("FIRST call, 40 levels, 160 processes", ("FIRST", "40 levels, 160 processes"), at_most=20),
     Figure(f"{LMFIT} over FIT", ("FIT", LMFIT), FIT, at_least=100),

@@ -22,7 +22,7 @@ from benchmarks.measure import Case, Reading, covered, measure
 
 ROOT = Path(__file__).resolve().parents[1]
 LANES_HERE = 1500
-JOBS_HERE = "J1,J4,SWEEP,REDUCE,FIRST"  # those in time: test_benchmark_transients.py
+JOBS_HERE = "J1,J4,SWEEP,REDUCE,STORE,BILLION,FIRST"  # those in time: test_benchmark_transients.py
 COMPILES_C = platform.system() == "Linux" and platform.machine() == "x86_64" and shutil.which("cc") is not None
 
 FLOOR_C = """
@@ -161,7 +161,9 @@ assert dict(jax.config.values) == before
 
 
 def test_unknown_job_is_refused_with_those_there_are():
-    with pytest.raises(SystemExit, match="J1, J2, J2G, J3, J4, SWEEP, REDUCE, FIRST, FIT, but J9 was given"):
+    with pytest.raises(
+        SystemExit, match="J1, J2, J2G, J3, J4, SWEEP, REDUCE, STORE, BILLION, FIRST, FIT, but J9 was given"
+    ):
         main(["--jobs", "J1,J9", "--lanes", "10"])
 
 

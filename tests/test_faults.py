@@ -1,12 +1,15 @@
 """Whatever stops a sweep, it goes on to the bits of one that nothing stopped: no unit lost, none counted twice."""
 
+import contextlib
 import errno
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import jaxrate as jr
 from jaxrate.cli import main
 from jaxrate.solve import lanes
 from jaxrate.sweep import chunks, engine
+from jaxrate.sweep.completion import complete
 from jaxrate.sweep.engine import Local, Watch
 from jaxrate.sweep.job import read_job
 from jaxrate.sweep.store import Store, create, open_store
@@ -106,6 +110,29 @@ def test_signals_stop_it_and_it_resumes(tmp_path: Path, signals: str, point: str
     assert not done.complete
     assert done.done < 20
     equal(jr.resume(tmp_path / "out"), undisturbed())
+
+
+def test_an_interrupt_in_python_stops_it_and_it_resumes(tmp_path: Path):
+    store = create(tmp_path / "out", read_job(BENCH, OVER), UNIT)
+    with pytest.raises(KeyboardInterrupt):
+        complete(store, Local(), show=_interrupting)
+    assert 0 < len(list(store.entries())) < 20
+    equal(jr.resume(tmp_path / "out"), undisturbed())
+
+
+@contextlib.contextmanager
+def _interrupting(*_: Any, **__: Any) -> Iterator[Any]:
+    """Progress that types Ctrl-C when a unit is done, and gives it time to arrive."""
+
+    def advance(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield advance
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # The disk.

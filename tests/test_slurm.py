@@ -170,6 +170,7 @@ def test_killed_driver_leaves_no_worker_for_long(run: Run, wanted: xr.Dataset):
     run.check_no_worker_is_left()
 
 
+@LONG
 def test_script_queues_again_when_its_time_is_up(run: Run, wanted: xr.Dataset):
     job = run.submit(script("sweep.toml", "out", workers="2", time="10:00", mem="1G"))
     run.wait_for(5)
@@ -182,6 +183,7 @@ def test_script_queues_again_when_its_time_is_up(run: Run, wanted: xr.Dataset):
     run.check_no_worker_is_left()
 
 
+@LONG
 def test_one_allocation_computes_where_jobs_submit_none(run: Run, wanted: xr.Dataset):
     job = run.submit(script("sweep.toml", "out", engine="slurm-alloc", workers="2", time="10:00"))
     assert run.node.wait(job) == "0:0", f"{run.said()}\n{run.node.log()}"
@@ -194,6 +196,7 @@ def test_job_that_slurm_refuses_is_an_error_at_once(run: Run):
     assert run.done() == 0
 
 
+@LONG
 def test_jobs_that_end_before_their_worker_comes_are_replaced(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cluster, "CHECKS", 0.5)
     python = run.folder / "python"

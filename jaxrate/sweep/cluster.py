@@ -251,6 +251,7 @@ def _meeting(store: Store) -> str:
     """File through which the tasks of this step find each other, another one after a requeue."""
     job, step = _step()
     restart = os.environ.get("SLURM_RESTART_COUNT", "0")
+    (store.path / "logs").mkdir(exist_ok=True)
     return str(store.path.resolve() / "logs" / f"scheduler-{job}-{step}-{restart}.json").replace("{", "{{")
 
 

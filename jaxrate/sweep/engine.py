@@ -22,6 +22,8 @@ from jaxrate.sweep.unit import compute
 
 ATTEMPTS = 8
 """How often a unit may end the process that computes it before it is left out."""
+HOPELESS = 20
+"""Units that may fail before the first that does not; then all would."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Watch:
         self.failures[k] = error
         (self.store.path / "quarantine" / f"{k:06d}.txt").write_text(error, encoding="utf-8")
         _log.error("unit %d is left out: %s", k, error)
+        if len(self.failures) >= HOPELESS and not self.finished:
+            self.stop.set()
 
 
 class Engine(Protocol):
@@ -124,8 +128,13 @@ class Local:
         devices = self.devices or [d for d in jax.local_devices() if d.platform != "cpu"] or [None, None]
         queue, lock = iter(pending), threading.Lock()
         with ThreadPoolExecutor(len(devices), thread_name_prefix="jaxrate-unit") as pool:
-            for done in [pool.submit(_work_off, store, _shared(queue, lock, watch), watch, d) for d in devices]:
-                done.result()
+            running = [pool.submit(_work_off, store, _shared(queue, lock, watch), watch, d) for d in devices]
+            try:
+                for each in running:
+                    each.result()
+            except BaseException:  # Ctrl-C too
+                watch.stop.set()
+                raise
 
 
 def _shared(queue: Iterator[int], lock: threading.Lock, watch: Watch) -> Iterator[int]:
@@ -140,13 +149,9 @@ def _shared(queue: Iterator[int], lock: threading.Lock, watch: Watch) -> Iterato
 
 def _work_off(store: Store, queue: Iterator[int], watch: Watch, device: Any) -> None:
     """Compute units and commit them, one after the other."""
-    try:
-        with jax.default_device(device) if device else contextlib.nullcontext():
-            for k in queue:
-                _attempt(store, k, watch)
-    except BaseException:
-        watch.stop.set()  # nor need the others go on
-        raise
+    with jax.default_device(device) if device else contextlib.nullcontext():
+        for k in queue:
+            _attempt(store, k, watch)
 
 
 def _attempt(store: Store, k: int, watch: Watch) -> None:
@@ -154,6 +159,7 @@ def _attempt(store: Store, k: int, watch: Watch) -> None:
     try:
         watch.done(work(store, k))
     except OSError:
+        watch.stop.set()
         raise
     except Exception as error:
         watch.failed(k, "".join(traceback.format_exception(error)))
