@@ -27,18 +27,9 @@ from jaxrate.sweep.job import read_job
 from jaxrate.sweep.limits import read_time, read_workers
 from jaxrate.sweep.plan import StoreError
 from jaxrate.sweep.store import Store, create
+from tests.stores import BENCH
 from tests.tolerance import same
 
-MODEL = jr.Model(
-    levels=[jr.Level("ground", g=2), jr.Level("upper", g=4)],
-    processes=[
-        jr.Pump("pump", "ground -> upper", rate="100 s^-1"),
-        jr.Decay("decay", "upper -> ground", rate="2900 s^-1"),
-    ],
-    density="1e26 m^-3",
-    name="two levels",
-)
-BENCH = jr.Experiment(MODEL, jr.Steady(), {"upper": jr.Population("upper")})
 OVER = {"pump.rate": np.geomspace(1.0, 1e5, 240), "decay.rate": [1e3, 3e3]}
 UNIT = 40
 """Ensembles in a unit: 12 units."""
@@ -307,11 +298,11 @@ def test_worker_ends_before_its_job(store: Store):
     assert "--lifetime" not in Slurm().job(store)["worker_extra_args"]
 
 
-def test_allocation_needs_three_tasks(store: Store, monkeypatch: pytest.MonkeyPatch):
+def test_allocation_needs_three_tasks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
     with pytest.raises(ValueError, match="srun --ntasks"):
-        SlurmAllocation().run(store, [0], Watch(store))
+        SlurmAllocation().check()
     for name, value in (("JOB_ID", "1"), ("STEP_ID", "0"), ("NTASKS", "2")):
         monkeypatch.setenv(f"SLURM_{name}", value)
     with pytest.raises(ValueError, match="Here are 2"):
-        SlurmAllocation().run(store, [0], Watch(store))
+        SlurmAllocation().check()

@@ -74,7 +74,9 @@ def script(
             read_time(limit)
     where = {"partition": partition, "account": account}
     resources = {"cpus-per-task": cpus_per_task, "mem": mem, "gres": gres}
-    high = read_workers(workers)[1]
+    low, high = read_workers(workers)
+    if engine == "slurm-alloc" and low != high:
+        raise ValueError(f"An allocation has as many workers from beginning to end: write --workers {high}.")
     command = ["jaxrate", "sweep", sweep, "-o", store, *_options({"unit-size": unit_size})]
     command += [text for each in assignments for text in ("--set", each)]
     command += ["--engine", engine]

@@ -12,4 +12,4 @@ def run(arguments: argparse.Namespace) -> int:
     print(found)
     if not arguments.check or found.complete:
         return 0
-    return LEFT_OUT if found.quarantined else STOPPED
+    return LEFT_OUT if found.done + len(found.quarantined) == found.units else STOPPED

@@ -18,6 +18,7 @@ from jaxrate.sweep.cluster import engine
 from jaxrate.sweep.completion import Stopped, SweepError, complete
 from jaxrate.sweep.engine import Engine
 from jaxrate.sweep.estimate import estimate
+from jaxrate.sweep.flight import ClusterRefused
 from jaxrate.sweep.job import Job
 from jaxrate.sweep.limits import read_workers
 from jaxrate.sweep.plan import PLAN, OtherPlan
@@ -56,7 +57,11 @@ def _try(job: Job, output: Path | None, unit_size: int | None) -> int:
     """Say what a sweep would cost."""
     if output is not None and (output / PLAN).exists():
         create(output, job, unit_size)  # which is refused where it would be
-    print(estimate(job, output or Path(), unit_size))
+    try:
+        with interrupts.raised():
+            print(estimate(job, output or Path(), unit_size))
+    except SweepError as error:
+        return _say(error, LEFT_OUT)
     return 0
 
 
@@ -100,7 +105,7 @@ def _engine(arguments: argparse.Namespace) -> Engine:
         "gres": arguments.gres,
     }
     found = {name: value for name, value in given.items() if value is not None}
-    if found and arguments.engine in ("local", "slurm-alloc"):
+    if found and arguments.engine != "slurm" and arguments.engine.partition(":")[0] in ("local", "slurm-alloc", "dask"):
         flags = "--workers, --cpus-per-task, --mem, --gres, --time, --partition and --account"
         raise UsageError(f"{flags} are of --engine slurm, but the engine is {arguments.engine}")
     return engine(arguments.engine, found)
@@ -108,7 +113,7 @@ def _engine(arguments: argparse.Namespace) -> Engine:
 
 def _finish(store: Store, chosen: Engine) -> int:
     """Compute what is missing of a store, and say how it went."""
-    stop, start = threading.Event(), time.monotonic()
+    stop, start, done = threading.Event(), time.monotonic(), len(store.ledger.units())
     try:
         with interrupts.told(stop, STOPPED):
             complete(store, chosen, True, stop, bar if sys.stderr.isatty() else lines)
@@ -118,6 +123,8 @@ def _finish(store: Store, chosen: Engine) -> int:
         return _say(error, STOPPED)
     except KeyboardInterrupt:
         return _say(f"interrupted; what is done is stored: go on with --resume {store.path}", STOPPED)
+    except ClusterRefused as error:
+        return _say(error, STOPPED if len(store.ledger.units()) > done else 2)
     except OSError as error:
         reason = f"{error.strerror}: {error.filename or store.path}" if error.strerror else str(error)
         return _say(f"{reason}; what is done is stored: when that is mended, go on with --resume {store.path}", STOPPED)
@@ -138,7 +145,11 @@ def _report(store: Store, seconds: float) -> None:
     if failed:
         print(f"{failed:,} have no result; `jaxrate status {store.path}` says why.")
     written = {store.results.path: f'results: jr.open("{store.path}")'}
-    results.announce(written | pictures(ds, store.path / "plots"))
+    try:
+        written |= pictures(ds, store.path / "plots")
+    except OSError as error:
+        _say(f"the results are complete, but could not be drawn: {error.strerror}", 0)
+    results.announce(written)
 
 
 def pictures(ds: xr.Dataset, folder: Path) -> dict[Path, str]:

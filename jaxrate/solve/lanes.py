@@ -25,8 +25,10 @@ from jaxrate.solve.memory import check_room, result_array
 
 BLOCK_BYTES = 2**20
 """Memory of a block while a core works on it: it stays in the second-level cache."""
-DEVICE_BYTES = 2**31
+DEVICE_BYTES = 2**27
 """Memory of a block on an accelerator, which works on all its lanes at once."""
+DEVICE_BLOCKS = 16
+"""Blocks in one call there."""
 BLOCKS_PER_CALL = 32
 """Blocks in one call of a compiled program: long enough to hide the call, short enough to share the work out."""
 
@@ -142,6 +144,7 @@ def stream(
     short = kernel.has_short_way(base, batch)
     careful = _program(kernel, Way(lanes, batch.dtype), 1)
     sources = batch.sources()
+    device = getattr(jax.config, "jax_default_device", None)  # other threads do not know it
 
     def solved(low: int, high: int, num_blocks: int) -> Results:
         program = _program(kernel, Way(lanes, batch.dtype, short), num_blocks)
@@ -156,7 +159,7 @@ def stream(
     def work(num_blocks: int, part: tuple[int, int]) -> None:
         low, high = part
         try:
-            with jax.enable_x64(True):
+            with jax.enable_x64(True), jax.default_device(device):
                 sink(low, high, solved(low, high, num_blocks))
         except jax.errors.JaxRuntimeError as error:
             if not _is_exhausted(error) or num_blocks == 1:
@@ -168,7 +171,8 @@ def stream(
             progress(high - low)
 
     chunks = _ranges(0, batch.size, lanes * num_blocks)
-    for _ in (map if len(chunks) <= 1 else _threads().map)(partial(work, num_blocks), chunks):
+    one_by_one = batch.is_remote or len(chunks) <= 1
+    for _ in (map if one_by_one else _threads().map)(partial(work, num_blocks), chunks):
         pass
 
 
@@ -195,11 +199,11 @@ def _on_desk(program: Callable, base: np.ndarray, chunk: Mapping[str, Any], used
 
 
 def _call_size(kernel: Kernel, batch: Batch) -> tuple[int, int]:
-    """Lanes in a block and blocks in a call; an accelerator takes one block, as large as it holds or as there are."""
-    if batch.is_remote:
-        return min(block_size(kernel, remote=True), 2 ** max(6, (batch.size - 1).bit_length())), 1
-    lanes = block_size(kernel)
-    return lanes, 1 if batch.size <= lanes else _blocks_per_call(kernel)
+    """Lanes in a block and blocks in a call."""
+    lanes = block_size(kernel, batch.is_remote)
+    if batch.size <= lanes:
+        return (min(lanes, 2 ** max(6, (batch.size - 1).bit_length())) if batch.is_remote else lanes), 1
+    return lanes, DEVICE_BLOCKS if batch.is_remote else _blocks_per_call(kernel)
 
 
 def _blocks_per_call(kernel: Kernel) -> int:

@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -29,6 +30,8 @@ ALLOWED_FAILURES = 2 * ATTEMPTS
 """Workers that may die with a unit before dask gives it up: more than the store allows, which counts them better."""
 CHECKS = 10.0
 """Seconds between two looks at the queue."""
+ANSWER = 60.0
+"""Seconds that a command of SLURM may take."""
 CONNECT = "20s"
 """How long to wait for a scheduler to answer."""
 DEATH_TIMEOUT = 60
@@ -44,8 +47,11 @@ class Dask:
     """
 
     address: str
-    is_driver = True
     writes_itself = False
+
+    def joined(self, store: Store) -> AbstractContextManager[object]:
+        """There is nothing to join: the cluster runs."""
+        return nullcontext()
 
     def check(self) -> None:
         """Refuse a cluster that does not answer.
@@ -105,14 +111,17 @@ class Slurm:
     extra: tuple[str, ...] = ()
     interface: str | None = None
     python: str = field(default=sys.executable)
-    is_driver = True
     writes_itself = False
+
+    def joined(self, store: Store) -> AbstractContextManager[object]:
+        """There is nothing to join: workers are submitted when there is work."""
+        return nullcontext()
 
     def __post_init__(self) -> None:
         if not 0 <= self.minimum <= self.maximum or self.maximum < 1 or self.cores < 1:
             given = f"{self.minimum}:{self.maximum} of {self.cores} cores"
             raise ValueError(
-                f"There must be at least one worker and one core, and no more at least than at most: {given}."
+                f"There must be at least one worker and one core, and the least number of workers first: {given}."
             )
         if self.time is not None:
             read_time(self.time)
@@ -183,22 +192,18 @@ class Slurm:
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class SlurmAllocation:
     """Units on the tasks of one SLURM allocation, where jobs may not submit further jobs.
 
     `srun` runs the very same command in every task: `srun --ntasks=6 jaxrate sweep --resume out --engine slurm-alloc`.
-    Task 0 becomes the scheduler, task 1 goes on as the driver, the others compute; so at least three are needed. In
-    all but the driver `run` does not return: it ends the process with the exit code 0. When all is done srun may
+    Task 0 becomes the scheduler, task 1 goes on as the driver, the others compute; so at least three are needed. All
+    but the driver never come out of `joined`: it ends the process with the exit code 0. When all is done srun may
     report that tasks were killed: ask the ledger (`jaxrate status out --check`), not srun.
     """
 
+    client: Any = None
     writes_itself = False
-
-    @property
-    def is_driver(self) -> bool:
-        """Whether this process is the task that reports; the others are silent."""
-        return os.environ.get("SLURM_PROCID") == "1"
 
     def check(self) -> None:
         """Refuse to run in no task of `srun`, or in one of fewer than three.
@@ -211,29 +216,41 @@ class SlurmAllocation:
             installed()
         _step()
 
-    def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
-        """Take the part of this task.
+    @contextmanager
+    def joined(self, store: Store) -> Iterator[object]:
+        """Take the part of this task; when the driver comes out of it, the others end.
 
         Raises:
             ClusterRefused: this is no task of `srun`, or there are fewer than three.
             ClusterMissing: dask or dask-jobqueue are not installed.
-            ClusterLost: the scheduler is gone.
             SystemExit: in the tasks that are not the driver, when all is done.
         """
         meeting = _meeting(store)
         runners = jobqueue().slurm
-        if not self.is_driver:
+        if os.environ.get("SLURM_PROCID") != "1":
             signal.signal(signal.SIGINT, lambda *_: sys.exit(0))  # how a runner ends the tasks it is done with
         with (
             runners.SLURMRunner(
                 scheduler_file=meeting,
-                scheduler_options={"dashboard_address": ":0", "allowed_failures": ALLOWED_FAILURES},
+                scheduler_options={
+                    "dashboard_address": ":0",
+                    "allowed_failures": ALLOWED_FAILURES,
+                    "idle_timeout": "1 hour",  # should the driver be killed
+                },
                 worker_class="distributed.Nanny",
                 worker_options={"nthreads": 1, "memory_limit": 0, "local_directory": os.environ.get("TMPDIR", "/tmp")},
             ) as runner,
-            distributed().Client(runner.scheduler_address, set_as_default=False) as client,
+            distributed().Client(runner.scheduler_address, set_as_default=False) as self.client,
         ):
-            Flight(client, store, pending, watch).run()
+            yield
+
+    def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
+        """Compute units on the other tasks; within `joined`.
+
+        Raises:
+            ClusterLost: the scheduler is gone.
+        """
+        Flight(self.client, store, pending, watch).run()
 
 
 def _step() -> tuple[str, str]:
@@ -298,7 +315,10 @@ class _Jobs:
     def _gone(self) -> list[str]:
         """Workers that are not here, and whose jobs SLURM does not have."""
         done = subprocess.run(
-            ["squeue", "--noheader", f"--user={os.getuid()}", "--format=%A"], capture_output=True, text=True
+            ["squeue", "--noheader", f"--user={os.getuid()}", "--format=%A"],
+            capture_output=True,
+            text=True,
+            timeout=ANSWER,
         )
         jobs = set(done.stdout.split())
         absent = {name: job for name, job in self.cluster.workers.items() if name not in self.cluster.observed}
@@ -315,7 +335,7 @@ class _Jobs:
 
 def _check_script(script: str) -> None:
     """Ask SLURM whether it would take a job; dask would only log that it does not."""
-    done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True)
+    done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, timeout=ANSWER)
     if done.returncode != 0:
         raise ClusterRefused(f"SLURM does not take the worker jobs: {' '.join(done.stderr.split())}")
 

@@ -39,66 +39,84 @@ def complete(
         SweepError: some units could not be computed.
         Stopped: `stop` was set.
     """
-    if not engine.is_driver:
-        engine.run(store, [], Watch(store))
-        return
-    damaged = faults(store, progress, show)
+    watch = Watch(store, stop=stop or threading.Event())
+    with engine.joined(store):
+        damaged = faults(store, progress, show, watch.stop)
+        if store.is_complete and not damaged and not store.pending():
+            return
+        store.prepare()
+        with logged(store.path / "logs") as log:
+            for k, fault in damaged.items():
+                log.warning("%s: %s", f"unit {k} is computed again" if k != FRAME else "written again", fault)
+            _strike(store, set(damaged))
+            _run(store, engine, watch, progress, show)
+
+
+def _strike(store: Store, damaged: set[int]) -> None:
+    """Forget what is damaged."""
     if damaged:
         store.results.reopen()
-    for k in damaged:
+    for k in damaged - {FRAME}:
         store.ledger.strike(k)
-    if store.is_complete and not store.pending():
-        return
-    store.prepare()
-    with logged(store.path / "logs") as log:
-        for k, fault in damaged.items():
-            log.warning("%s: %s", f"unit {k} is computed again" if k != FRAME else "written again", fault)
-        _run(store, engine, Watch(store, stop=stop or threading.Event()), progress, show)
 
 
 def _run(store: Store, engine: Engine, watch: Watch, progress: bool | None, show: Callable) -> None:
     """Compute what is missing, and conclude."""
     for note in (store.path / "quarantine").glob("*.txt"):  # they get another chance
         note.unlink(missing_ok=True)
+        (store.path / "attempts" / note.stem).unlink(missing_ok=True)
     pending = store.pending()
     lanes = sum(store.units.lanes(k)[1] for k in pending)
     with show(store.job.size, progress, initial=store.job.size - lanes) as watch.advance:
         engine.run(store, pending, watch)
-    _conclude(store, watch, engine.writes_itself)
+    trusted = watch.finished - watch.skipped if engine.writes_itself else set()
+    _strike(store, {k for k in watch.finished - trusted if store.fault(k)})
+    _conclude(store, watch.failures)
 
 
-def _conclude(store: Store, watch: Watch, trusted: bool) -> None:
-    """Write the results if every unit is done, and right where others wrote it."""
-    if watch.failures:
-        raise SweepError(_failures(store, watch.failures))
-    for k in () if trusted else [k for k in watch.finished if store.fault(k)]:
-        store.ledger.strike(k)
-    if missing := store.pending():
+def _conclude(store: Store, failures: Mapping[int, str]) -> None:
+    """Write the results if every unit is done."""
+    missing = store.pending()
+    if not missing:
+        store.finish()
+    elif set(missing) <= set(failures):
+        raise SweepError(_failures(store, failures))
+    else:
         left = f"{len(missing)} of {len(store.units)} units"
-        raise Stopped(f"stopped with {left} to do; what is done is stored: go on with --resume {store.path}")
-    store.finish()
+        failed = f", {len(failures)} of which failed" if failures else ""
+        raise Stopped(f"stopped with {left} to do{failed}; what is done is stored: go on with --resume {store.path}")
 
 
 def _failures(store: Store, failures: Mapping[int, str]) -> str:
     k, story = next(iter(failures.items()))
-    what = "unit was" if len(failures) == 1 else "units were"
+    which = "1 unit is" if len(failures) == 1 else f"{len(failures)} units are"
     return (
-        f"{len(failures)} {what} left out because they cannot be computed; all others are done. The first is unit {k}: "
+        f"{which} left out, which could not be computed; all others are done. The first is unit {k}: "
         f"{story.strip().splitlines()[-1]} The whole story is in `{store.path / 'quarantine'}`; "
         f"--resume {store.path} tries again."
     )
 
 
-def faults(store: Store, progress: bool | None = None, show: Callable = bar) -> dict[int, str]:
+def faults(
+    store: Store, progress: bool | None = None, show: Callable = bar, stop: threading.Event | None = None
+) -> dict[int, str]:
     """What is wrong with units that the ledger says are done, by unit: their arrays are read and compared.
 
     What surrounds the numbers, coordinates and metadata, goes as unit `FRAME`.
+
+    Args:
+        store: The store.
+        progress, show, stop: As for `complete`.
+
+    Raises:
+        Stopped: `stop` was set.
     """
     done = sorted(store.ledger.units())
+    found = {FRAME: store.frame_fault()}
     with show(len(done), progress if done else False, unit=" units checked") as advance:
-        found = {FRAME: fault} if (fault := store.frame_fault()) else {}
         for k in done:
-            if fault := store.fault(k):
-                found[k] = fault
+            if stop is not None and stop.is_set():
+                raise Stopped(f"stopped while what is done was checked; go on with --resume {store.path}")
+            found[k] = store.fault(k)
             advance(1)
-    return found
+    return {k: fault for k, fault in found.items() if fault}

@@ -22,8 +22,6 @@ from jaxrate.sweep.unit import compute
 
 ATTEMPTS = 8
 """How often a unit may end the process that computes it before it is left out."""
-HOPELESS = 20
-"""Units that may fail before the first that does not; then all would."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,9 @@ class Watch:
     Attributes:
         store: What is run.
         advance: Called with the number of ensembles that were done.
-        stop: Set by a signal: no unit is begun any more.
+        stop: Set by a signal, or by an error that is everybody's: no unit is begun any more.
         failures: What became of units that failed, by unit.
+        finished: Units that are done, and those of them that somebody else had done.
     """
 
     store: Store
@@ -63,6 +62,7 @@ class Watch:
     stop: threading.Event = field(default_factory=threading.Event)
     failures: dict[int, str] = field(default_factory=dict)
     finished: set[int] = field(default_factory=set)
+    skipped: set[int] = field(default_factory=set)
 
     @property
     def stopping(self) -> bool:
@@ -72,6 +72,8 @@ class Watch:
     def done(self, done: Done) -> None:
         """Count a unit."""
         self.finished.add(done.unit)
+        if done.skipped:
+            self.skipped.add(done.unit)
         self.advance(done.lanes)
         how = "was done already" if done.skipped else f"in {done.seconds:.3f} s"
         _log.info("unit %d: %d ensembles %s", done.unit, done.lanes, how)
@@ -81,17 +83,10 @@ class Watch:
         self.failures[k] = error
         (self.store.path / "quarantine" / f"{k:06d}.txt").write_text(error, encoding="utf-8")
         _log.error("unit %d is left out: %s", k, error)
-        if len(self.failures) >= HOPELESS and not self.finished:
-            self.stop.set()
 
 
 class Engine(Protocol):
     """What computes units."""
-
-    @property
-    def is_driver(self) -> bool:
-        """Whether this process hands out the units; it may be one of the workers of another one."""
-        ...
 
     @property
     def writes_itself(self) -> bool:
@@ -100,6 +95,10 @@ class Engine(Protocol):
 
     def check(self) -> None:
         """Refuse, before anything is written, what cannot compute here."""
+        ...
+
+    def joined(self, store: Store) -> contextlib.AbstractContextManager[object]:
+        """What a sweep is checked, run and finished in; of several processes only one comes out of its beginning."""
         ...
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
@@ -117,11 +116,14 @@ class Local:
     """
 
     devices: tuple[Any, ...] | None = None
-    is_driver = True
     writes_itself = True
 
     def check(self) -> None:
         """This process computes."""
+
+    def joined(self, store: Store) -> contextlib.AbstractContextManager[object]:
+        """There is nobody to join."""
+        return contextlib.nullcontext()
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units in their order."""
@@ -149,20 +151,25 @@ def _shared(queue: Iterator[int], lock: threading.Lock, watch: Watch) -> Iterato
 
 def _work_off(store: Store, queue: Iterator[int], watch: Watch, device: Any) -> None:
     """Compute units and commit them, one after the other."""
-    with jax.default_device(device) if device else contextlib.nullcontext():
-        for k in queue:
-            _attempt(store, k, watch)
+    try:
+        with jax.default_device(device) if device else contextlib.nullcontext():
+            for k in queue:
+                if done := _attempt(store, k, watch):
+                    watch.done(done)
+    except BaseException:
+        watch.stop.set()  # nor need the others go on
+        raise
 
 
-def _attempt(store: Store, k: int, watch: Watch) -> None:
+def _attempt(store: Store, k: int, watch: Watch) -> Done | None:
     """Compute and commit a unit, or leave it out; what is wrong with the disk is wrong for all."""
     try:
-        watch.done(work(store, k))
+        return work(store, k)
     except OSError:
-        watch.stop.set()
         raise
     except Exception as error:
         watch.failed(k, "".join(traceback.format_exception(error)))
+        return None
 
 
 def work(store: Store, k: int) -> Done:
@@ -177,9 +184,11 @@ def work(store: Store, k: int) -> Done:
         return Done(k, lanes, 0.0, skipped=True)
     attempts = store.path / "attempts" / f"{k:06d}"
     _count_attempt(attempts)
-    found = compute(store.job, store.units, k)
-    committed = store.commit(k, found, time.perf_counter() - start)
-    attempts.unlink(missing_ok=True)
+    try:
+        found = compute(store.job, store.units, k)
+        committed = store.commit(k, found, time.perf_counter() - start)
+    finally:
+        attempts.unlink(missing_ok=True)  # it did not end the process
     return Done(k, lanes, time.perf_counter() - start, skipped=not committed)
 
 

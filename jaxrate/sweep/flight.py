@@ -116,7 +116,7 @@ class Flight:
             done = future.result(timeout=PATIENCE)
         except Exception:  # cancelled, or lost on its way here: of the unit itself it says nothing
             self._num_workers()  # whether there still is a cluster
-            self.pending.append(k)
+            self._leave_for_the_end(k, "Its result could not be read, again and again.")
         else:
             self.watch.done(done)
 

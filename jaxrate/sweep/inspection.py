@@ -81,7 +81,8 @@ def status(store: str | os.PathLike) -> StoreStatus:
     found = open_store(store)
     entries = list(found.entries())
     statuses: Counter[int] = sum((Counter(entry.statuses) for entry in entries), Counter())
-    quarantined = tuple(sorted(int(note.stem) for note in (found.path / "quarantine").glob("*.txt")))
+    notes = {int(note.stem) for note in (found.path / "quarantine").glob("*.txt")}
+    quarantined = tuple(sorted(notes - {entry.unit for entry in entries}))
     return StoreStatus(
         path=found.path,
         units=len(found.units),
@@ -110,4 +111,4 @@ def verify(store: str | os.PathLike, *, progress: bool | None = None) -> dict[in
     """
     found = open_store(store)
     missing = {k: found.fault(k) for k in found.pending()}
-    return dict(sorted((missing | faults(found, progress)).items()))
+    return dict(sorted((k, fault) for k, fault in (missing | faults(found, progress)).items() if fault))

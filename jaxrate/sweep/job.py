@@ -60,11 +60,6 @@ class Job:
         return program if sampling is None else Drawn(program, sampling)
 
     @cached_property
-    def block(self) -> int:
-        """Lanes of a block on a core: sums are taken block by block."""
-        return block_size(self.kernel)
-
-    @cached_property
     def reductions(self) -> dict[str, tuple[Reduction, ...]]:
         """Reductions of each observable."""
         return read_reductions(self.reduce or (), tuple(self.experiment.observables))
@@ -106,7 +101,8 @@ class Job:
 
     def units(self, lanes: int | None = None) -> Units:
         """The job cut into work units, of so many lanes at most."""
-        return divide(self.shape, lanes or lanes_of_unit(self.lane_bytes, self.kernel.lane_bytes))
+        most = lanes or lanes_of_unit(self.lane_bytes, self.kernel.lane_bytes)
+        return divide(self.shape, most, block_size(self.kernel))
 
     def totals(self, low: int = 0, lanes: int | None = None) -> Totals:
         """Room for the reductions of some lanes that follow each other, of all by default."""

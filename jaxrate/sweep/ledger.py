@@ -47,10 +47,11 @@ class Ledger:
     Args:
         folder: Where they are.
         fingerprint: Of the plan; entries of another one do not count.
+        number: Of units.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder, self.fingerprint = folder, fingerprint
+    def __init__(self, folder: Path, fingerprint: str, number: int) -> None:
+        self.folder, self.fingerprint, self.number = folder, fingerprint, number
 
     def path(self, unit: int) -> Path:
         """File of a unit."""
@@ -77,7 +78,7 @@ class Ledger:
         if not self.folder.is_dir():
             return set()
         names = (name.removesuffix(".json") for name in os.listdir(self.folder) if name.endswith(".json"))
-        return {int(name) for name in names if name.isdecimal()}
+        return {int(name) for name in names if name.isdecimal() and int(name) < self.number}
 
 
 def busy_seconds(entries: Iterable[Entry]) -> float:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,18 @@ def plan_of(job: Job, unit_size: int | None) -> dict[str, Any]:
     Raises:
         ValueError: the sweep cannot be stated in a file.
     """
-    statement, units = to_statement(job), job.units(unit_size)
-    return {
+    units = job.units(unit_size)
+    plan = {
         "format": FORMAT,
-        "fingerprint": fingerprint(statement),
-        "units": {"axis": units.axis, "size": units.size},
-        "block": job.block,
-        "made": versions(),
-        "statement": statement,
+        "units": {"axis": units.axis, "size": units.size, "block": units.block},
+        "statement": to_statement(job),
     }
+    return {"fingerprint": _print(plan), "made": versions(), **plan}
+
+
+def _print(plan: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a number, or the place where it is stored, depends on."""
+    return fingerprint({"units": plan["units"], "statement": fingerprint(plan["statement"])})
 
 
 def settle(path: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def settle(path: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
         path.mkdir(parents=True, exist_ok=True)
         _write(path / PLAN, json.dumps(plan, indent=1).encode())
     found = read_plan(path)
-    if found["fingerprint"] != plan["fingerprint"]:
+    if fingerprint(found["statement"]) != fingerprint(plan["statement"]):
         raise OtherPlan(
             f"`{path}` is the store of another sweep: {_differences(found['statement'], plan['statement'])}. "
             "Choose another directory, or remove this one."
@@ -87,8 +91,8 @@ def _write(path: Path, data: bytes) -> None:
     except FileExistsError:
         pass
     except OSError:  # a disk without hard links
-        if not path.exists():
-            mine.rename(path)
+        with suppress(FileExistsError), path.open("xb") as file:
+            file.write(data)
     mine.unlink(missing_ok=True)
 
 
@@ -108,7 +112,7 @@ def read_plan(path: Path) -> dict[str, Any]:
         raise StoreError(f"`{path / PLAN}` is damaged ({error}).") from None
     if not isinstance(plan, dict) or plan.get("format") != FORMAT:
         raise StoreError(f"`{path}` was written by another version of jaxrate, whose stores this one cannot read.")
-    if fingerprint(plan["statement"]) != plan["fingerprint"]:
+    if _print(plan) != plan["fingerprint"]:
         raise StoreError(f"`{path / PLAN}` was changed: its fingerprint is not that of what it states.")
     return plan
 

@@ -122,8 +122,14 @@ class Totals:
         return {"count": self.count} | {f"{name}/{k}/{key}": x for name, k, a in each for key, x in a.state().items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take back numbers that `state` gave."""
+        """Take back numbers that `state` gave.
+
+        Raises:
+            ValueError: they are of other cells.
+        """
         for name, mine in self.state().items():
+            if mine.shape != state[name].shape:
+                raise ValueError(f"`{name}` has the shape {state[name].shape} instead of {mine.shape}.")
             mine[...] = state[name]
 
     @property

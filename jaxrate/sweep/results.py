@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -67,7 +68,7 @@ class Results:
         """Put arrays without numbers, and coordinates, where they are missing or damaged."""
         if not self.stored:
             return
-        empty = self._empty({"complete": 0})
+        empty = self._empty(beside(self.path), {"complete": 0})
         try:
             empty.rename(self.path)
         except OSError:  # they are there
@@ -78,15 +79,14 @@ class Results:
             shutil.rmtree(empty)
         self.__dict__.pop("_arrays", None)
 
-    def _empty(self, attrs: Mapping[str, Any]) -> Path:
+    def _empty(self, path: Path, attrs: Mapping[str, Any]) -> Path:
         """The results without any number, in a directory of their own."""
-        path = beside(self.path)
         _write_dataset(xr.Dataset(coords=coordinates(self.job), attrs=attrs), path)
         group = zarr.open_group(path, mode="r+", zarr_format=3)
         for name, (dims, labels) in self.stored.items():
             core, dtype = self.job.results.get(name, ((), np.dtype(np.float64)))
             lanes = [self.job.dims.index(dim) for dim in dims[len(core) :]]
-            shape, chunk = ((*core, *(x[i] for i in lanes)) for x in (self.units.shape, self.units.block))
+            shape, chunk = ((*core, *(x[i] for i in lanes)) for x in (self.units.shape, self.units.chunk))
             fill = NOT_COMPUTED if dtype.kind == "i" else float("nan")
             chunks.create(group, _on_disk(name), shape, chunk, dtype, fill, [_on_disk(dim) for dim in dims], labels)
         return path
@@ -104,14 +104,13 @@ class Results:
         """
         if reduced is not None:
             return "" if self._holds(reduced) else "the reductions are not those of the units"
-        empty = self._empty({})
-        damaged = self._damaged(empty)
-        shutil.rmtree(empty)
+        with tempfile.TemporaryDirectory() as folder:
+            damaged = self._damaged(self._empty(Path(folder) / RESULTS, {}))
         return f"`{damaged[0]}` is damaged" if damaged else ""
 
     def _holds(self, reduced: xr.Dataset) -> bool:
         try:
-            return self.read().equals(reduced)
+            return self.read(consolidated=False).equals(reduced)
         except Exception:  # zarr raises what it likes at damaged files
             return False
 
@@ -128,16 +127,16 @@ class Results:
         if not self.is_complete:
             return
         if not self.stored:
-            shutil.rmtree(self.path)
+            self._remove()
             return
-        empty = self._empty({"complete": 0})
+        empty = self._empty(beside(self.path), {"complete": 0})
         (empty / METADATA).replace(self.path / METADATA)
         shutil.rmtree(empty)
 
     def finish(self, attrs: Mapping[str, Any], reduced: xr.Dataset | None) -> None:
         """Say that they are complete, with attributes; what a sweep is reduced to is written only now."""
         if reduced is None:
-            fresh = self._empty({**attrs, "complete": 1})
+            fresh = self._empty(beside(self.path), {**attrs, "complete": 1})
         else:
             fresh = beside(self.path)
             _write_dataset(reduced.assign_attrs(attrs, complete=1), fresh)
@@ -146,16 +145,22 @@ class Results:
             zarr.consolidate_metadata(fresh)
         if reduced is None:
             (fresh / METADATA).replace(self.path / METADATA)
-        else:
+        elif not self.is_complete:
+            self._remove()
             with suppress(OSError):  # somebody else has put the same there
                 fresh.rename(self.path)
         shutil.rmtree(fresh, ignore_errors=True)
 
-    def read(self) -> xr.Dataset:
-        """What is there, read when it is used."""
+    def _remove(self) -> None:
+        """Remove all, or what is left of it, at once for everybody who looks."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path.rename(beside(self.path)))
+
+    def read(self, consolidated: bool | None = None) -> xr.Dataset:
+        """What is there, read when it is used; by default by what the root says of all arrays, if it does."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated", RuntimeWarning)
-            ds = xr.open_zarr(self.path, chunks=None, zarr_format=3, decode_cf=False)
+            ds = xr.open_zarr(self.path, chunks=None, zarr_format=3, decode_cf=False, consolidated=consolidated)
         return _named(ds, self.job)
 
 

@@ -74,6 +74,7 @@ def sweep(
             one-dimensional numbers, an empty axis, zipped axes of different length, a name that is taken; a store of
             another sweep, or an experiment that no file can hold, such as a Python function as observable.
         SweepError: units of a store that could not be computed; the others are done.
+        OSError: the disk, or the cluster, does not do what it should; what is done is stored.
 
     Examples:
         >>> ds = jr.sweep(bench, {"pump.rate": np.geomspace(1, 1e4, 1000), "signal.intensity": [0.0, 1e7]})
@@ -143,6 +144,7 @@ def resume(store: str | os.PathLike, *, engine: str | Engine = "local", progress
     Raises:
         ValueError: the directory is not a store.
         SweepError: units that could not be computed; the others are done.
+        OSError: the disk, or the cluster, does not do what it should; what is done is stored.
     """
     found, chosen = open_store(store), _engine(engine)
     chosen.check()

@@ -45,12 +45,16 @@ class Store:
 
     def __init__(self, path: Path, plan: Mapping[str, Any], job: Job | None = None) -> None:
         self.path, self.plan, self._job = path, plan, job
-        self.ledger = Ledger(path / "ledger", self.fingerprint)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what is swept."""
+        """SHA-256 of what is swept, and how it is divided."""
         return self.plan["fingerprint"]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What is done."""
+        return Ledger(self.path / "ledger", self.fingerprint, len(self.units))
 
     @cached_property
     def job(self) -> Job:
@@ -96,6 +100,8 @@ class Store:
             return "its ledger entry is damaged" if self.ledger.path(k).exists() else "the ledger has no entry"
         if set(entry.checksums) != self._arrays_of(k):
             return "its ledger entry is of other arrays"
+        if sum(entry.statuses.values()) != self.units.lanes(k)[1]:
+            return "its ledger entry is of other ensembles"
         wrong = [name for name, checksum in entry.checksums.items() if self.results.checksum(name, k) != checksum]
         return f"`{wrong[0]}` is not what was written" if wrong else ""
 
@@ -110,6 +116,7 @@ class Store:
 
     def prepare(self) -> None:
         """Make what is missing of the directory, whatever a killed program left."""
+        sweep_up(self.path)
         for folder in FOLDERS:
             (self.path / folder).mkdir(exist_ok=True)
         if not (self.path / CONFIG).exists():

@@ -46,7 +46,7 @@ def _stored(job: Job, units: Units, k: int, progress: Progress) -> Found:
 
 def _reduced(job: Job, units: Units, k: int, progress: Progress) -> Found:
     low, lanes = units.lanes(k)
-    reducer = Reducer(job.totals(low, lanes), job.block, low)
+    reducer = Reducer(job.totals(low, lanes), units.block, low)
     batch = job.batch(dict(zip(job.dims, units.slab(k), strict=True)))
     stream(job.kernel, job.experiment.base, batch, reducer, progress)
     return Found({}, reducer.totals, reducer.statuses)

@@ -19,11 +19,13 @@ class Units:
         shape: Of the sweep, in the order of its lanes.
         axis: Dimension that is cut: a unit has one index along those before it, and all along those after it.
         size: Indices along that dimension in a unit; the last has what is left.
+        block: Lanes whose sums are taken together, counted from the first lane of the sweep.
     """
 
     shape: tuple[int, ...]
     axis: int
     size: int
+    block: int
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -34,16 +36,16 @@ class Units:
         return math.prod(self.grid)
 
     @property
-    def block(self) -> tuple[int, ...]:
+    def chunk(self) -> tuple[int, ...]:
         """Shape of a unit that is not the last."""
         after = self.shape[self.axis + 1 :]
         return (*(1,) * self.axis, self.size, *after) if self.shape else ()
 
     def slab(self, k: int) -> tuple[slice, ...]:
         """The part of the sweep that unit k is, along each dimension."""
-        starts = [i * step for i, step in zip(_unravel(k, self.grid), self.block, strict=False)]
+        starts = [i * step for i, step in zip(_unravel(k, self.grid), self.chunk, strict=False)]
         starts += [0] * (len(self.shape) - len(starts))
-        ends = [min(a + n, m) for a, n, m in zip(starts, self.block, self.shape, strict=True)]
+        ends = [min(a + n, m) for a, n, m in zip(starts, self.chunk, self.shape, strict=True)]
         return tuple(slice(a, b) for a, b in zip(starts, ends, strict=True))
 
     def lanes(self, k: int) -> tuple[int, int]:
@@ -63,14 +65,14 @@ def _unravel(k: int, shape: tuple[int, ...]) -> list[int]:
     return places[::-1]
 
 
-def divide(shape: tuple[int, ...], lanes: int) -> Units:
+def divide(shape: tuple[int, ...], lanes: int, block: int) -> Units:
     """Units of at most so many lanes, as equal as they can be."""
     if not shape:
-        return Units((), 0, 1)
+        return Units((), 0, 1, block)
     axis = next(a for a in range(len(shape)) if math.prod(shape[a + 1 :]) <= lanes)
     most = max(1, lanes // math.prod(shape[axis + 1 :]))
     number = -(-shape[axis] // most)
-    return Units(shape, axis, -(-shape[axis] // number))
+    return Units(shape, axis, -(-shape[axis] // number), block)
 
 
 def lanes_of_unit(stored_bytes: int, lane_bytes: int) -> int:
