@@ -77,11 +77,12 @@ class Run:
     Args:
         node: The SLURM that computes it.
         folder: Where its file, its store and its scripts are.
+        file: What is swept.
     """
 
-    def __init__(self, node: OneNode, folder: Path) -> None:
+    def __init__(self, node: OneNode, folder: Path, file: str = FILE) -> None:
         self.node, self.folder, self.sweep, self.out = node, folder, folder / "sweep.toml", folder / "out"
-        self.sweep.write_text(FILE, "utf-8")
+        self.sweep.write_text(file, "utf-8")
         create(self.out, read(self.sweep, []), 1)
 
     def begin(self, *options: str) -> subprocess.Popen[str]:
@@ -184,10 +185,25 @@ def test_script_queues_again_when_its_time_is_up(run: Run, wanted: xr.Dataset):
 
 
 @LONG
+def test_time_limit_of_a_job_costs_nothing(node: OneNode, tmp_path: Path):
+    """SLURM itself tells the job that its time will be up; it queues again, and goes on where it was."""
+    run = Run(node, tmp_path, FILE.replace(f"num = {UNITS}", "num = 20000"))
+    job = run.submit(script("sweep.toml", "out", workers="2", time="10:00", mem="1G"))
+    run.wait_for(5)
+    node.call("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # its signal is due two minutes before
+    node.until(lambda: node.state(job) == "PENDING", f"the job does not queue again: {run.said()}")
+    assert run.done() < 20000
+    node.begin_now(job)
+    assert node.wait(job) == "0:0", f"{run.said()}\n{node.log()}"
+    run.check(in_memory(run.sweep))
+
+
+@LONG
 def test_one_allocation_computes_where_jobs_submit_none(run: Run, wanted: xr.Dataset):
-    job = run.submit(script("sweep.toml", "out", engine="slurm-alloc", workers="2", time="10:00"))
-    assert run.node.wait(job) == "0:0", f"{run.said()}\n{run.node.log()}"
-    run.check(wanted)
+    for _ in range(2):  # the second time all is done, and nobody waits for work
+        job = run.submit(script("sweep.toml", "out", engine="slurm-alloc", workers="2", time="10:00"))
+        assert run.node.wait(job) == "0:0", f"{run.said()}\n{run.node.log()}"
+        run.check(wanted)
 
 
 def test_job_that_slurm_refuses_is_an_error_at_once(run: Run):

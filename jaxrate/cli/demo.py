@@ -10,6 +10,7 @@ import xarray as xr
 from jaxrate.cli import results
 from jaxrate.cli.arguments import read_over
 from jaxrate.cli.demo_fit import demonstrate
+from jaxrate.cli.programs import set_up_jax
 from jaxrate.cli.readings import Readings, expected_table, line_table, lines
 from jaxrate.cli.transparency import transparency
 from jaxrate.experiment import Experiment
@@ -27,7 +28,7 @@ RANGES = (np.geomspace(1e-2, 1e4, 1000), np.geomspace(1e3, 1e9, 1000))
 
 def run(arguments: argparse.Namespace) -> int:
     """The demonstration."""
-    results.use_float64()
+    set_up_jax()
     model = media(MEDIUM)
     line = lines(model)[0].label
     axes = _axes(model, read_over(arguments.over, model))

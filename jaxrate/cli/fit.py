@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxrate.cli import interrupts, results
 from jaxrate.cli.fit_file import FitFile, read_fit
+from jaxrate.cli.programs import set_up_jax
 from jaxrate.fit import storage
 from jaxrate.fit.result import FitResult
 from jaxrate.fit.run import fit
@@ -24,7 +25,7 @@ PICTURES = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, print the report, and write what came out."""
-    results.use_float64()
+    set_up_jax()
     file = read_fit(arguments.target)
     tables = file.tables(arguments.data)
     seed = {} if arguments.seed is None else {"seed": arguments.seed}

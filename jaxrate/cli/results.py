@@ -20,11 +20,6 @@ from jaxrate.solve.lanes import num_cores
 from jaxrate.sweep.run import sweep
 
 
-def use_float64() -> None:
-    """The command line computes in double precision throughout."""
-    jax.config.update("jax_enable_x64", True)  # noqa: TID251 - a program of its own may set what a library must not
-
-
 def machine() -> str:
     """What computes."""
     device = jax.devices()[0]

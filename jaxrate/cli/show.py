@@ -3,6 +3,7 @@
 import argparse
 
 from jaxrate.cli import results
+from jaxrate.cli.programs import set_up_jax
 from jaxrate.cli.readings import Readings, lines, table
 from jaxrate.experiment_file import find_model
 from jaxrate.model.model import Model
@@ -12,7 +13,7 @@ from jaxrate.plot import level_diagram
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a model and draw its levels."""
-    results.use_float64()
+    set_up_jax()
     model = find_model(arguments.target)
     print(show(model))
     _print_saturation(model)

@@ -14,6 +14,7 @@ from jaxrate.cli import results
 from jaxrate.cli.arguments import read_over, read_set
 from jaxrate.cli.decay import decay
 from jaxrate.cli.demo import describe_transparency
+from jaxrate.cli.programs import set_up_jax
 from jaxrate.cli.readings import Readings, expected_table, level_table, line_tables, lines
 from jaxrate.cli.transient import transient
 from jaxrate.cli.transparency import is_pumped
@@ -40,7 +41,7 @@ BELOW, ABOVE = 4, 2
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the steady state, sweep, and write what came out."""
-    results.use_float64()
+    set_up_jax()
     model = find_model(arguments.target)
     fixed, over = read_set(arguments.set, model), read_over(arguments.over, model)
     readings = Readings(model, fixed)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from jaxrate.cli import interrupts, results
 from jaxrate.cli.entry import UsageError
+from jaxrate.cli.programs import set_up_jax
 from jaxrate.plot import curves, histogram
 from jaxrate.plot import map as draw_map
 from jaxrate.sweep.cluster import engine
@@ -34,7 +35,7 @@ DRAWN = 4_000_000
 
 def run(arguments: argparse.Namespace) -> int:
     """Begin a sweep or go on with one; with --dry-run say what it would cost."""
-    results.use_float64()
+    set_up_jax()
     chosen = _engine(arguments)
     if arguments.resume is not None:
         store = open_store(_only(arguments))
