@@ -193,6 +193,7 @@ def test_time_limit_of_a_job_costs_nothing(node: OneNode, tmp_path: Path):
     node.call("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # its signal is due two minutes before
     node.until(lambda: node.state(job) == "PENDING", f"the job does not queue again: {run.said()}")
     assert run.done() < 20000
+    node.call("scontrol", "update", f"JobId={job}", "TimeLimit=10")
     node.begin_now(job)
     assert node.wait(job) == "0:0", f"{run.said()}\n{node.log()}"
     run.check(in_memory(run.sweep))

@@ -1,6 +1,7 @@
 """`jr.sweep` is the experiment on a grid, labelled; reductions of it are NumPy's on the whole array."""
 
 import io
+import json
 import subprocess
 import sys
 import tracemalloc
@@ -189,6 +190,7 @@ def test_root_says_what_made_it():
     assert attrs["model"] == ND.name
     assert attrs["model_fingerprint"] == ND.fingerprint
     assert "wavelength" in attrs["model_toml"]
+    assert json.loads(attrs["configuration"])["observables"]["gain"] == {"Gain": "laser"}
     assert attrs["ensembles"] == 3
     assert attrs["seconds"] > 0
     wanted = {"jax_version", "numpy_version", "python_version", "device", "host", "cores", "created", "precision"}

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -238,11 +238,20 @@ class SlurmAllocation:
                     "idle_timeout": "1 hour",  # should the driver be killed
                 },
                 worker_class="distributed.Nanny",
-                worker_options={"nthreads": 1, "memory_limit": 0, "local_directory": os.environ.get("TMPDIR", "/tmp")},
+                worker_options={
+                    "nthreads": 1,
+                    "memory_limit": 0,
+                    "local_directory": os.environ.get("TMPDIR", "/tmp"),
+                    "death_timeout": DEATH_TIMEOUT,
+                },
             ) as runner,
             distributed().Client(runner.scheduler_address, set_as_default=False) as self.client,
         ):
-            yield
+            try:
+                yield
+            finally:  # workers that had not come yet would never hear that all is done
+                with suppress(TimeoutError, OSError):
+                    self.client.wait_for_workers(int(os.environ["SLURM_NTASKS"]) - 2, timeout=DEATH_TIMEOUT)
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units on the other tasks; within `joined`.

@@ -7,6 +7,7 @@ write to one file; its ledger entry is written last. Whatever is killed when, a 
 arrays on disk, or is computed again, to the same bits. There are no locks: two jobs on one plan only waste time.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 import tomli_w
 import xarray as xr
 
+from jaxrate.experiment_file import experiment_table
 from jaxrate.sweep.dataset import reduced_dataset
 from jaxrate.sweep.job import Job
 from jaxrate.sweep.ledger import Entry, Ledger, busy_seconds
@@ -199,4 +201,13 @@ def describe(job: Job) -> dict[str, Any]:
     """What a result says of its origin: what was swept, and what computed it."""
     sampling = job.grid.sampling
     drawn = {"seed": str(sampling.seed), "sampler": sampling.sampler} if sampling else {}
-    return {"ensembles": job.size, "precision": job.precision, **drawn, **provenance(job.experiment.model)}
+    made = {**_configuration(job), **provenance(job.experiment.model)}
+    return {"ensembles": job.size, "precision": job.precision, **drawn, **made}
+
+
+def _configuration(job: Job) -> dict[str, str]:
+    """The experiment as a sweep file states it, where a file can."""
+    try:
+        return {"configuration": json.dumps(experiment_table(job.experiment))}
+    except ValueError:  # an observable is a Python function
+        return {}
