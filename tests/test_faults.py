@@ -103,30 +103,30 @@ def test_workers_and_drivers_killed_at_random_cost_nothing(tmp_path: Path):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'jaxrate[cluster]'.")
     file, rng = sweep_file(tmp_path, rows=400), random.Random(8)
     wanted = jr.sweep(BENCH, _long())
-    with (
-        distributed.LocalCluster(
-            2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        command = [
-            "sweep",
-            str(file),
-            "-o",
-            "out",
-            "--unit-size",
-            str(UNIT),
-            "--engine",
-            f"dask:{cluster.scheduler_address}",
-        ]
+
+    class Slow(distributed.WorkerPlugin):
+        """Gives each unit time to be killed in."""
+
+        def setup(self, worker: Any) -> None:
+            def slowly(*arguments: Any, kept: Any = engine.compute) -> Any:
+                time.sleep(0.1)
+                return kept(*arguments)
+
+            engine.compute = slowly
+
+    options: Any = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "silence_logs": 50}
+    with distributed.LocalCluster(2, **options) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        client.register_plugin(Slow())
+        where = ["--engine", f"dask:{cluster.scheduler_address}"]
         for kill in range(50 if LONG else 3):
-            running = shell(tmp_path, *command)
-            _wait_for_units(tmp_path / "out", 3 * kill + rng.randint(0, 3), running)
-            if rng.random() < 0.5:
-                pids = list(client.run(os.getpid).values())
+            running = shell(tmp_path, "sweep", str(file), "-o", "out", "--unit-size", str(UNIT), *where)
+            _wait_for_units(tmp_path / "out", 3 * kill + rng.randint(0, 2), running)
+            pids = [worker.pid for worker in cluster.workers.values() if worker.pid]
+            if pids and rng.random() < 0.5:
                 os.kill(rng.choice(pids), signal.SIGKILL)
             running.kill()
-            ended(running)
+            assert ended(running)[0] == -9
+    assert 0 < len(list(open_store(tmp_path / "out").entries())) < 200
     equal(jr.resume(tmp_path / "out").load(), wanted)
 
 
