@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,10 +170,12 @@ def test_an_interrupt_in_python_stops_it_and_it_resumes(tmp_path: Path):
 
 @contextlib.contextmanager
 def _interrupting(*_: Any, **__: Any) -> Iterator[Any]:
-    """Progress that types Ctrl-C when a unit is done, and gives it time to arrive."""
+    """Progress that types Ctrl-C when the first unit is done, and gives it time to arrive."""
+    typed = threading.Lock()
 
     def advance(_: int) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        if typed.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.3)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

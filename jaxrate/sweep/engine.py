@@ -20,6 +20,8 @@ import jax
 from jaxrate.sweep.store import Store, open_store
 from jaxrate.sweep.unit import compute
 
+IN_FLIGHT = 3
+"""Units at a time: computed, written, and waiting for the disk."""
 ATTEMPTS = 8
 """How often a unit may end the process that computes it before it is left out."""
 
@@ -108,7 +110,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Local:
-    """Units in this process: two at a time, so that one is computed on all cores while the other is written; or one on
+    """Units in this process: some at a time, so that one is computed on all cores while others are written; or one on
     each accelerator.
 
     Args:
@@ -127,7 +129,7 @@ class Local:
 
     def run(self, store: Store, pending: Sequence[int], watch: Watch) -> None:
         """Compute units in their order."""
-        devices = self.devices or [d for d in jax.local_devices() if d.platform != "cpu"] or [None, None]
+        devices = self.devices or [d for d in jax.local_devices() if d.platform != "cpu"] or [None] * IN_FLIGHT
         queue, lock = iter(pending), threading.Lock()
         with ThreadPoolExecutor(len(devices), thread_name_prefix="jaxrate-unit") as pool:
             running = [pool.submit(_work_off, store, _shared(queue, lock, watch), watch, d) for d in devices]

@@ -67,9 +67,10 @@ def settle(path: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
         path.mkdir(parents=True, exist_ok=True)
         _write(path / PLAN, json.dumps(plan, indent=1).encode())
     found = read_plan(path)
-    if fingerprint(found["statement"]) != fingerprint(plan["statement"]):
+    here, there = plan["statement"], found["statement"]
+    if here != there and fingerprint(here) != fingerprint(there):
         raise OtherPlan(
-            f"`{path}` is the store of another sweep: {_differences(found['statement'], plan['statement'])}. "
+            f"`{path}` is the store of another sweep: {_differences(there, here)}. "
             "Choose another directory, or remove this one."
         )
     return found

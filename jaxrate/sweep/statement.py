@@ -271,6 +271,8 @@ def _canonical(value: Any) -> Any:
     match value:
         case Mapping():
             return {key: _canonical(each) for key, each in value.items()}
+        case list() if set(map(type, value)) == {float}:  # the many values of an axis
+            return [(each + 0.0).hex() for each in value]
         case list() | tuple():
             return [_canonical(each) for each in value]
         case int() | float() if not isinstance(value, bool) and _is_exact(value):
