@@ -1,6 +1,7 @@
 """Media that several tests share; one object each, so that each program is compiled once."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,24 @@ def laser(reaction: str) -> jr.Radiative:
         wavelength="1064.15 nm",
         lineshape=jr.Lorentzian(fwhm="120 GHz"),
         n=1.82,
+    )
+
+
+def three_level(**changes: Any) -> jr.Model:
+    """The same line in a medium that is pumped from below; rates and whatever else a model states may be others."""
+    empty = changes.pop("empty", "3e7 s^-1")
+    return jr.Model(
+        levels=[jr.Level(name, g=g) for name, g in (("4I9/2", 10), ("4I11/2", 12), ("4F3/2", 4))],
+        processes=[
+            jr.Pump("pump", "4I9/2 -> 4F3/2", rate="100 s^-1"),
+            laser("4F3/2 -> 4I11/2"),
+            jr.Decay("to ground", "4F3/2 -> 4I9/2", rate="2900 s^-1"),
+            jr.Decay("empty", "4I11/2 -> 4I9/2", rate=empty),
+            jr.Beam("signal", drives="laser", intensity="0 W/cm^2"),
+        ],
+        density="1.38e26 m^-3",
+        temperature="300 K",
+        **changes,
     )
 
 

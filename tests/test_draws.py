@@ -31,21 +31,10 @@ from jaxrate.sweep.draws import (
 from jaxrate.sweep.quantiles import quantile
 from jaxrate.sweep.random_bits import random_bits, random_shift
 from jaxrate.sweep.sobol import BITS, MOST_DIMENSIONS, directions, sobol
-from tests.media import laser
+from tests.media import three_level
 from tests.tolerance import close, same
 
-ND = jr.Model(
-    levels=[jr.Level(name, g=g) for name, g in (("4I9/2", 10), ("4I11/2", 12), ("4F3/2", 4))],
-    processes=[
-        jr.Pump("pump", "4I9/2 -> 4F3/2", rate="100 s^-1"),
-        laser("4F3/2 -> 4I11/2"),
-        jr.Decay("to ground", "4F3/2 -> 4I9/2", rate="2900 s^-1"),
-        jr.Decay("empty", "4I11/2 -> 4I9/2", rate="3e7 s^-1"),
-        jr.Beam("signal", drives="laser", intensity="0 W/cm^2"),
-    ],
-    density="1.38e26 m^-3",
-    temperature="300 K",
-)
+ND = three_level()
 BENCH = jr.Experiment(
     ND,
     jr.Steady(),

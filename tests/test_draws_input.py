@@ -10,22 +10,10 @@ import pytest
 import jaxrate as jr
 from jaxrate.sweep.draws import Draw, Sampling, drawn, lognormal, normal, read_sampling, uniform
 from jaxrate.sweep.sobol import MOST_DIMENSIONS
-from tests.media import laser
+from tests.media import three_level
 from tests.refusal import refused
 
-ND = jr.Model(
-    levels=[jr.Level(name, g=g) for name, g in (("4I9/2", 10), ("4I11/2", 12), ("4F3/2", 4))],
-    processes=[
-        jr.Pump("pump", "4I9/2 -> 4F3/2", rate="100 s^-1"),
-        laser("4F3/2 -> 4I11/2"),
-        jr.Decay("to ground", "4F3/2 -> 4I9/2", rate="2900 s^-1"),
-        jr.Decay("empty", "4I11/2 -> 4I9/2", rate=jr.expr("1e4 * life")),
-        jr.Beam("signal", drives="laser", intensity="0 W/cm^2"),
-    ],
-    parameters={"life": "3e3 s^-1"},
-    density="1.38e26 m^-3",
-    temperature="300 K",
-)
+ND = three_level(empty=jr.expr("1e4 * life"), parameters={"life": "3e3 s^-1"})
 BENCH = jr.Experiment(ND, jr.Steady(), {"gain": jr.Gain("laser")})
 PUMP = normal("pump.rate", 100, 5)
 EVEN = Sampling((PUMP,), 2**20, sampler="sobol")

@@ -17,24 +17,12 @@ import xarray as xr
 import jaxrate as jr
 from jaxrate.solve import lanes
 from jaxrate.sweep.provenance import git_state, provenance
-from tests.media import laser
+from tests.media import three_level
 from tests.tolerance import ROUNDING, close, same
 
 matplotlib.use("Agg")
 
-ND = jr.Model(
-    levels=[jr.Level(name, g=g) for name, g in (("4I9/2", 10), ("4I11/2", 12), ("4F3/2", 4))],
-    processes=[
-        jr.Pump("pump", "4I9/2 -> 4F3/2", rate="100 s^-1"),
-        laser("4F3/2 -> 4I11/2"),
-        jr.Decay("to ground", "4F3/2 -> 4I9/2", rate="2900 s^-1"),
-        jr.Decay("empty", "4I11/2 -> 4I9/2", rate="3e7 s^-1"),
-        jr.Beam("signal", drives="laser", intensity="0 W/cm^2"),
-    ],
-    density="1.38e26 m^-3",
-    temperature="300 K",
-    name="Nd:YAG, three levels",
-)
+ND = three_level(name="Nd:YAG, three levels")
 FREQUENCIES = np.linspace(2.816e14, 2.818e14, 3)
 BENCH = jr.Experiment(ND, jr.Steady(), {"gain": jr.Gain("laser"), "upper": jr.Population("4F3/2")})
 SPECTRA = jr.Experiment(ND, jr.Steady(), {"spectrum": jr.Gain("laser", frequency=FREQUENCIES)})

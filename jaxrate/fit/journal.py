@@ -5,7 +5,7 @@ journal keeps what each returned, in batches; a run that is started again is tol
 """
 
 import hashlib
-import os
+import io
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxrate.fit.problem import U, run_fits
 from jaxrate.solve.lanes import Kernel, block_size, num_cores
+from jaxrate.sweep.partial import write_whole
 
 BLOCKS = 8
 """Blocks of fits to a core in a batch: what is lost at most when a run is interrupted."""
@@ -75,10 +76,9 @@ class Journal:
         if self.path is None or not self.entries:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(file, fingerprint=np.array(self.fingerprint), **self.entries)  # type: ignore[arg-type]
-        os.replace(partial, self.path)
+        data = io.BytesIO()
+        np.savez(data, fingerprint=np.array(self.fingerprint), **self.entries)  # type: ignore[arg-type]
+        write_whole(self.path, data.getvalue())
         self.written = time.monotonic()
 
 

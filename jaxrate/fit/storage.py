@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from jaxrate.names import shown
+from jaxrate.sweep.partial import write_whole
 
 FORMAT, VERSION = "jaxrate-fit", 1
 FIT, RESIDUALS = "fit.json", "residuals.csv"
@@ -44,21 +45,8 @@ def save(fit: Any, directory: str | os.PathLike[str]) -> None:
     table = {"sha256": hashlib.sha256(rows).hexdigest(), "columns": columns, "observables": observables}
     whole = {"format": FORMAT, "version": VERSION, **stated, "table": table}
     text = json.dumps(whole, indent=1, allow_nan=False)
-    _replace(folder / RESIDUALS, rows)
-    _replace(folder / FIT, f"{text}\n".encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there, so that a reader finds the old one or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(folder / RESIDUALS, rows)
+    write_whole(folder / FIT, f"{text}\n".encode())
 
 
 def _plain(x: Any) -> Any:
