@@ -274,7 +274,7 @@ def test_example_in_the_repository_is_what_is_printed():
 @pytest.mark.parametrize("engine", ["slurm", "slurm-alloc"])
 def test_scripts_are_shell(engine: str, tmp_path: Path):
     file = tmp_path / "job.sh"
-    file.write_text(script("my sweep's.toml", "out $HOME", engine=engine, **EXAMPLE), "utf-8")
+    file.write_text(script("my sweep's.toml", "out $HOME", engine=engine, **{**EXAMPLE, "workers": "64"}), "utf-8")
     checkers = [["bash", "-n"], *([["shellcheck", "--severity=warning"]] if shutil.which("shellcheck") else [])]
     for checker in checkers:
         done = subprocess.run([*checker, str(file)], capture_output=True, text=True)
@@ -292,7 +292,7 @@ def test_options_reach_the_workers(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_tasks_of_an_allocation_have_accelerators_of_their_own():
-    lines = script("sweep.toml", "out", engine="slurm-alloc", **EXAMPLE).splitlines()
+    lines = script("sweep.toml", "out", engine="slurm-alloc", **{**EXAMPLE, "workers": "64"}).splitlines()
     assert {"#SBATCH --gres=gpu:1", "#SBATCH --nodes=66", "#SBATCH --ntasks-per-node=1"} <= set(lines)
 
 
@@ -301,6 +301,7 @@ def test_tasks_of_an_allocation_have_accelerators_of_their_own():
     [
         ({"engine": "local"}, "`local` is not a kind of engine of a batch script"),
         ({"workers": "many"}, "4:64"),
+        ({"engine": "slurm-alloc", "workers": "4:64"}, "--workers 64"),
         ({"time": "soon"}, "2:00:00"),
     ],
 )
