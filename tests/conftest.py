@@ -10,5 +10,4 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxr
 def pytest_configure() -> None:
     """Set JAX's own compile cache, unless it is set."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
