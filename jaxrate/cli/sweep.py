@@ -20,6 +20,7 @@ from jaxrate.sweep.completion import Stopped, SweepError, complete
 from jaxrate.sweep.engine import Engine
 from jaxrate.sweep.estimate import estimate
 from jaxrate.sweep.flight import ClusterRefused
+from jaxrate.sweep.grid import ENSEMBLE
 from jaxrate.sweep.job import Job
 from jaxrate.sweep.limits import read_workers
 from jaxrate.sweep.plan import PLAN, OtherPlan
@@ -170,6 +171,6 @@ def _drawn(ds: xr.Dataset, name: str) -> Any:
     array = ds[name].squeeze()
     if not 1 < array.size <= DRAWN or name.endswith(("_below", "_above")):
         return None
-    if "ensemble" in array.dims or name.endswith("_histogram"):
+    if ENSEMBLE in array.dims or name.endswith("_histogram"):
         return histogram(ds, name) if array.ndim == 1 else None
     return {1: curves, 2: draw_map}.get(array.ndim, lambda _: None)(array)

@@ -30,18 +30,17 @@ def create(
     dims: Sequence[str],
     attrs: Mapping[str, Any],
 ) -> None:
-    """Make an empty array, unless it is there."""
-    if name not in group:
-        group.create_array(
-            name,
-            shape=tuple(shape),
-            chunks=tuple(chunk),
-            dtype=dtype.newbyteorder("<"),
-            compressors=ZstdCodec(level=1, checksum=True) if dtype.kind == "i" else Crc32cCodec(),
-            fill_value=fill,
-            dimension_names=list(dims),
-            attributes={key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in attrs.items()},
-        )
+    """Make an empty array."""
+    group.create_array(
+        name,
+        shape=tuple(shape),
+        chunks=tuple(chunk),
+        dtype=dtype.newbyteorder("<"),
+        compressors=ZstdCodec(level=1, checksum=True) if dtype.kind == "i" else Crc32cCodec(),
+        fill_value=fill,
+        dimension_names=list(dims),
+        attributes={key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in attrs.items()},
+    )
 
 
 def write(folder: Path, array: zarr.Array, region: Region, values: np.ndarray) -> int:

@@ -74,6 +74,10 @@ class Job:
         """The grid as one part."""
         return {dim: slice(0, size) for dim, size in zip(self.dims, self.shape, strict=True)}
 
+    def slab(self, units: Units, k: int) -> dict[str, slice]:
+        """The part of the grid that a unit is."""
+        return dict(zip(self.dims, units.slab(k), strict=True))
+
     def batch(self, slab: Slab) -> Batch:
         """The lanes of a part of the grid."""
         batch = self.experiment.batch(self.grid.arrays(slab), self.precision)
@@ -95,9 +99,8 @@ class Job:
     @property
     def lane_bytes(self) -> int:
         """Bytes that one ensemble stores."""
-        return (
-            sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.results.values()) if not self.reduce else 0
-        )
+        stored = [] if self.reduce else self.results.values()
+        return sum(math.prod(shape) * dtype.itemsize for shape, dtype in stored)
 
     def units(self, lanes: int | None = None) -> Units:
         """The job cut into work units, of so many lanes at most."""

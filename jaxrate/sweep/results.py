@@ -61,7 +61,7 @@ class Results:
 
     def _region(self, name: str, k: int) -> tuple[slice, ...]:
         """The part of an array that unit k is; of drawn values that along the ensembles."""
-        slab = dict(zip(self.job.dims, self.units.slab(k), strict=True))
+        slab = self.job.slab(self.units, k)
         return tuple(slab.get(dim, slice(None)) for dim in self.stored[name][0])
 
     def prepare(self) -> None:

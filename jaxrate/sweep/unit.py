@@ -38,7 +38,7 @@ def compute(job: Job, units: Units, k: int, progress: Progress = None) -> Found:
 
 
 def _stored(job: Job, units: Units, k: int, progress: Progress) -> Found:
-    slab = dict(zip(job.dims, units.slab(k), strict=True))
+    slab = job.slab(units, k)
     results = run(job.kernel, job.experiment.base, job.batch(slab), progress)
     statuses = count_statuses(results["status"].reshape(-1))
     return Found(results | (draws(job, slab[ENSEMBLE]) if owns_draws(job, units, k) else {}), None, statuses)
@@ -47,8 +47,7 @@ def _stored(job: Job, units: Units, k: int, progress: Progress) -> Found:
 def _reduced(job: Job, units: Units, k: int, progress: Progress) -> Found:
     low, lanes = units.lanes(k)
     reducer = Reducer(job.totals(low, lanes), units.block, low)
-    batch = job.batch(dict(zip(job.dims, units.slab(k), strict=True)))
-    stream(job.kernel, job.experiment.base, batch, reducer, progress)
+    stream(job.kernel, job.experiment.base, job.batch(job.slab(units, k)), reducer, progress)
     return Found({}, reducer.totals, reducer.statuses)
 
 
@@ -56,7 +55,7 @@ def owns_draws(job: Job, units: Units, k: int) -> bool:
     """Whether a unit stores the values drawn along its part of the ensembles: it is the first that has them."""
     if job.grid.sampling is None or job.reduce is not None:
         return False
-    return all(part.start == 0 for dim, part in zip(job.dims, units.slab(k), strict=True) if dim != ENSEMBLE)
+    return all(part.start == 0 for dim, part in job.slab(units, k).items() if dim != ENSEMBLE)
 
 
 def draws(job: Job, part: slice) -> dict[str, np.ndarray]:
