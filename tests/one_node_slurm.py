@@ -96,11 +96,11 @@ class Slurm:
         """Let a job that was requeued begin in three seconds, not in the two minutes that SLURM waits to be safe."""
         self.call("scontrol", "update", f"JobId={job}", "StartTime=now+3")
 
-    def until(self, true: Callable[[], object], message: str, seconds: float = 60.0) -> None:
+    def until(self, true: Callable[[], object], message: str, seconds: float = 180.0) -> None:
         """Wait until something is so; fail with a message, and the end of SLURM's logs, where it does not become so."""
         _until(true, message, seconds, self.home)
 
-    def wait(self, job: int, seconds: float = 120.0) -> str:
+    def wait(self, job: int, seconds: float = 300.0) -> str:
         """Wait for a job to end; its exit code and signal as SLURM writes them, `0:0` for success."""
         busy = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED")
         self.until(lambda: self.state(job) not in busy, f"job {job} does not end", seconds)

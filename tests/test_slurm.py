@@ -90,7 +90,7 @@ class Run:
         command = ["jaxrate", "sweep", "--resume", str(self.out), *(options or OPTIONS)]
         return subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE, text=True)
 
-    def end(self, driver: subprocess.Popen[str], code: int = 0, seconds: float = 120.0) -> str:
+    def end(self, driver: subprocess.Popen[str], code: int = 0, seconds: float = 300.0) -> str:
         """Wait for a driver to end with an exit code; what it said."""
         said = driver.communicate(timeout=seconds)[1]
         assert driver.returncode == code, f"{said}\n{self.said()}"
