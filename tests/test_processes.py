@@ -52,6 +52,8 @@ GOOD: dict[type, dict[str, Any]] = {
     jr.Blackbody: {"label": "x", "drives": "line", "temperature": 300, "dilution": 1},
     jr.Cavity: {f.name: f.default for f in fields(jr.Cavity)}
     | {"label": "x", "couples": "line", "photon_lifetime": 1e-8, "mode_volume": 1e-9},
+    jr.Exchange: {"label": "x", "rate": 1, "into": {"a": 1}, "source": ""},
+    jr.StimulatedGain: {"label": "x", "reaction": "b -> a + m", "gain": 1, "n_g": 3, "source": ""},
     jr.Spectrum: {"at": [1, 2], "cross_section": [1, 2], "units": ("THz", "m^2"), "source": ""},
     jr.Lorentzian: {"fwhm": 1e9},
     jr.Doppler: {"mass": 1e-26},
@@ -111,6 +113,8 @@ def test_term_symbols_stay_whole():
         (lambda: jr.EnergyTransfer("x", "a -> b", 1), ["`x`", "'a + b -> c + d'", "'a -> b'"]),
         (lambda: jr.EnergyTransfer("x", "a + b -> b + a", 1), ["`x`", "changes nothing"]),
         (lambda: jr.EnergyTransfer("x", "a + a -> a + b", "1 s^-1"), ["`x.coefficient`", "cm^3/s", "'1 s^-1'"]),
+        (lambda: jr.Decay("x", "b -> a", rate=lambda theta: 1.0), ["`x.rate`", "rule(theta, populations)", "jr.expr"]),
+        (lambda: jr.EnergyTransfer("x", "c + c + c -> ", "1 cm^3/s"), ["`x.coefficient`", "'1 cm^3/s'"]),
     ],
 )
 def test_a_process_is_refused(state: Callable[[], Any], words: list[str]):
@@ -224,6 +228,7 @@ def test_names_and_units_of_every_process():
         "box.overlap": 0.5,
         "box.num_modes": 1.0,
         "box.temperature": 4.0,
+        "box.output_coupling": 1.0,
     }
     assert list(stated) == list(expected)
     close(list(stated.values()), list(expected.values()))

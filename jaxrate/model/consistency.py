@@ -6,11 +6,13 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from jaxrate.expr import Expr
+from jaxrate.model.exchange import Exchange
 from jaxrate.model.expected import Expected
 from jaxrate.model.fields import Beam, Cavity, driven_lines
+from jaxrate.model.gain import StimulatedGain
 from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.processes import Collision, EnergyTransfer, Process, Radiative
-from jaxrate.model.quantities import check_name, check_text, is_rule
+from jaxrate.model.quantities import check_name, check_text, follows_populations, is_rule
 from jaxrate.names import shown, unknown
 
 if TYPE_CHECKING:
@@ -25,15 +27,19 @@ def check_model(model: "Model") -> None:
     """
     _check_kinds(model)
     _check_unique("level", (level.full_name for level in model.levels))
-    _check_reservoirs(model)
+    _check_own_names(model)
     _check_unique("process", (p.label for p in model.processes))
     _check_density(model)
     for process in model.processes:
         _check_reaction(model, process)
         _check_light(model, process)
+        _check_gain(model, process)
+        _check_exchange(model, process)
         _check_needs(model, process)
     _check_unique("parameter", (p.name for p in model.parameter_list))
+    _check_population_names(model)
     _check_expressions(model)
+    _check_scales(model)
     for expected in model.expected:
         _check_expected(model, expected)
 
@@ -43,8 +49,8 @@ def _check_kinds(model: "Model") -> None:
         check_text(name, getattr(model, name))
     for name, _ in model.parameters_:
         check_name("The name of a parameter", name)
-    if not model.levels:
-        raise ValueError("A model must have levels, but none was given.")
+    if not model.levels and not model.reservoirs:
+        raise ValueError("A model must have levels or reservoirs, but none was given.")
     stated = {
         "levels": (Level, "jr.Level"),
         "processes": (Process, "process such as jr.Decay"),
@@ -64,12 +70,19 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
             raise ValueError(f"{count} {plural} are named `{name}`; each must have a name of its own.")
 
 
-def _check_reservoirs(model: "Model") -> None:
+def _check_own_names(model: "Model") -> None:
+    """Each population has a name of its own."""
     levels = {name for level in model.levels for name in (level.name, level.full_name)}
     for reservoir in model.reservoirs:
         if reservoir.name in levels:
             raise ValueError(f"A reservoir and a level are both named `{reservoir.name}`; each must have its own name.")
     _check_unique("reservoir", (reservoir.name for reservoir in model.reservoirs))
+    for what, names in (("level", levels), ("reservoir", {reservoir.name for reservoir in model.reservoirs})):
+        for cavity in model.processes:
+            if isinstance(cavity, Cavity) and cavity.label in names:
+                raise ValueError(
+                    f"A cavity and a {what} are both named `{cavity.label}`; the cavity has a population, too."
+                )
 
 
 def _check_density(model: "Model") -> None:
@@ -101,7 +114,7 @@ def _check_reaction(model: "Model", process: Process) -> None:
 
 
 def _check_atoms(model: "Model", process: Process) -> None:
-    """No reaction makes or loses an atom, or turns one into another; a reservoir counts no atoms."""
+    """No reaction makes or loses an atom, or turns one into another; reservoirs and photons count no atoms."""
     positions = [[model.position(name, process.label) for name in side] for side in process.sides]
     left, right = ([model.levels[i] for i in side if i < len(model.levels)] for side in positions)
     sides = " -> ".join(" + ".join(side) for side in process.sides).strip()
@@ -116,12 +129,6 @@ def _check_atoms(model: "Model", process: Process) -> None:
 
 
 def _check_light(model: "Model", process: Process) -> None:
-    if isinstance(process, Cavity):
-        for what, names in (("level", model.level_names), ("reservoir", [r.name for r in model.reservoirs])):
-            if process.label in names:
-                raise ValueError(
-                    f"A cavity and a {what} are both named `{process.label}`; the cavity has a population, too."
-                )
     for line in (model.radiative(label, process.label) for label in driven_lines(process)):
         if isinstance(process, Beam | Cavity) and line.lineshape is None and not line.measured:
             raise ValueError(
@@ -135,9 +142,48 @@ def _check_light(model: "Model", process: Process) -> None:
             )
 
 
+def _check_gain(model: "Model", process: Process) -> None:
+    """Gain leads to one cavity, and every cavity has some gain."""
+    cavities = [p.label for p in model.processes if isinstance(p, Cavity)]
+    if isinstance(process, StimulatedGain):
+        (left,), right = process.sides
+        if left in cavities or sum(name in cavities for name in right) != 1:
+            known = f" The cavities are {', '.join(f'`{label}`' for label in cavities)}." if cavities else ""
+            raise ValueError(
+                f"`{process.label}` must lead to one cavity, as 'carriers -> cavity' does, where "
+                f"jr.Cavity('cavity', ...) is among the processes, but {process.reaction!r} was given.{known}"
+            )
+    if isinstance(process, Cavity) and not process.couples:
+        _check_fed(model, process)
+
+
+def _check_fed(model: "Model", cavity: Cavity) -> None:
+    """A cavity that couples to no line."""
+    label = cavity.label
+    if not any(label in process.sides[1] for process in model.processes):
+        raise ValueError(
+            f"Nothing feeds the cavity `{label}`: state couples='the label of a Radiative', or a "
+            f"jr.StimulatedGain('gain', 'carriers -> {label}', gain=...)."
+        )
+    if cavity.frequency is None and cavity.wavelength is None:
+        raise ValueError(f"`{label}` couples to no line: state its `wavelength` or `frequency`, for example '1550 nm'.")
+
+
+def _check_exchange(model: "Model", process: Process) -> None:
+    """What enters is of one species, each level once."""
+    if not isinstance(process, Exchange):
+        return
+    levels = [model.levels[model.index(name, process.label)] for name in process.shares]
+    _check_unique(f"share of `{process.label}.into`", (level.full_name for level in levels))
+    if len({level.species for level in levels}) > 1:
+        listed = ", ".join(f"`{level.full_name}`" for level in levels)
+        raise ValueError(f"`{process.label}`: {listed} are of several species; state one Exchange for each.")
+
+
 def _check_needs(model: "Model", process: Process) -> None:
     """Refuse a process without the number of the model that it is computed from."""
-    if isinstance(process, EnergyTransfer | Cavity) and model.density is None:
+    counts_atoms = isinstance(process, EnergyTransfer | Cavity | StimulatedGain) and model.levels
+    if counts_atoms and model.density is None:
         raise ValueError(f"`{process.label}` needs the model's `density`, for example density='1e26 m^-3'.")
     if isinstance(process, Collision):
         model.gap(process)
@@ -148,8 +194,30 @@ def _check_needs(model: "Model", process: Process) -> None:
             model.need_temperature(f"the Doppler width of `{process.label}`")
 
 
+def _check_population_names(model: "Model") -> None:
+    parameters = {p.name for p in model.parameter_list}
+    for name in model.population_names:
+        if name in parameters:
+            raise ValueError(
+                f"A population and a parameter are both named `{name}`, so that an expression could mean either; give "
+                "one of them another name."
+            )
+
+
+def _check_scales(model: "Model") -> None:
+    """What turns populations into densities must not follow them: then no reaction would conserve anything."""
+    rules = model.derived()
+    volumes = [f"{p.label}.mode_volume" for p in model.processes if isinstance(p, Cavity)]
+    for name in ("density", *(f"density.{species}" for species in model.species), *volumes):
+        if follows_populations(name, rules, model.population_names):
+            raise ValueError(
+                f"`{name}` must not depend on populations, as they are counted by it: state a number, or an expression "
+                "of parameters."
+            )
+
+
 def _check_expressions(model: "Model") -> None:
-    known = [p.name for p in model.parameter_list]
+    known = [*(p.name for p in model.parameter_list), *model.population_names]
     needs: dict[str, tuple[str, ...]] = {}
     for name, given in model.derived().items():
         if isinstance(given, Expr):

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxrate.constants import k
 from jaxrate.expr import Expr
+from jaxrate.model.exchange import Exchange
 from jaxrate.model.processes import Collision, Decay, Process, Radiative
 from jaxrate.model.strength import epsilon, spectra
 from jaxrate.physics import einstein, spectrum, thermal
@@ -32,7 +33,7 @@ def known_values(model: "Model", changed: Mapping[str, float] | None = None) -> 
 
 
 def total_rate(model: "Model", level: str, values: dict[str, float]) -> float:
-    """Rate at which a level empties without pump and light [s^-1]: decays, emission, collisions both ways.
+    """Rate at which a level empties without pump and light [s^-1]: decays, emission, collisions both ways, exchange.
 
     Args:
         model: The statement.
@@ -47,7 +48,18 @@ def total_rate(model: "Model", level: str, values: dict[str, float]) -> float:
         wanted = isinstance(process, Decay | Radiative | Collision) and model.joins_levels(process)
         if wanted and here in model.ends(process):
             total += rates(process, model, values)[model.ends(process).index(here)]
+        if isinstance(process, Exchange):
+            total += _exchanged(process, model, here, values)
     return total
+
+
+def _exchanged(process: Exchange, model: "Model", here: "Level", values: dict[str, float]) -> float:
+    """Rate at which an exchange takes atoms from a level to others."""
+    shares = {model.levels[model.index(n)]: values.get(name, math.nan) for n, name in process.shares.items()}
+    if here.species not in {level.species for level in shares}:
+        return 0.0
+    others = 1.0 - shares.get(here, 0.0) / sum(shares.values())
+    return values.get(f"{process.label}.rate", math.nan) * others
 
 
 def rates(process: Process, model: "Model", values: dict[str, float]) -> tuple[float, float]:

@@ -12,14 +12,16 @@ import tomli_w
 from jaxrate.expr import Expr
 from jaxrate.model import fields as light
 from jaxrate.model import lineshapes, processes
+from jaxrate.model.exchange import Exchange
 from jaxrate.model.expected import Expected
+from jaxrate.model.gain import StimulatedGain
 from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.model import Model
 from jaxrate.names import shown, unknown
 
 _PROCESSES = (
     *(processes.Radiative, processes.Decay, processes.Pump, processes.Collision, processes.EnergyTransfer),
-    *(light.Beam, light.Blackbody, light.Cavity),
+    *(Exchange, light.Beam, light.Blackbody, light.Cavity, StimulatedGain),
 )
 PROCESSES = {cls.__name__: cls for cls in _PROCESSES}
 LINESHAPES = {
@@ -92,7 +94,7 @@ def _line_shown(text: str, message: str) -> str:
 
 def _model(table: dict) -> Model:
     _check_keys(MODEL_KEYS, table, "a model")
-    if not table.get("levels"):
+    if not table.get("levels") and not table.get("reservoirs"):
         raise ModelFileError("A model must have levels: [[levels]] tables with `name`, `energy` and `g`.")
     given: dict[str, Any] = {key: table[key] for key in ("name", "source") if key in table}
     given |= {key: _quantity(table[key], key) for key in ("density", "temperature") if key in table}
@@ -162,7 +164,21 @@ def _spectrum(value: Any, where: str) -> lineshapes.Spectrum:
     return _build(lineshapes.Spectrum, _table(value, where), where)
 
 
-_FIELDS = {"lineshape": _lineshape, "emission": _spectrum, "absorption": _spectrum}
+def _mirrors(value: Any, where: str) -> Any:
+    return tuple(_quantity(mirror, where) for mirror in value) if isinstance(value, list) else value
+
+
+def _shares(value: Any, where: str) -> dict[str, Any]:
+    return {level: _quantity(share, f"{where}.{level}") for level, share in _table(value, where).items()}
+
+
+_FIELDS = {
+    "lineshape": _lineshape,
+    "emission": _spectrum,
+    "absorption": _spectrum,
+    "mirrors": _mirrors,
+    "into": _shares,
+}
 """How the values of a process are read that are not plain numbers or text."""
 
 
@@ -253,8 +269,11 @@ def _plain(value: Any, where: str) -> Any:
             return _stated(value, where)
         case lineshapes.Lineshape():
             return {"kind": type(value).__name__, **_stated(value, where)}
+        case tuple() if where.endswith(".into"):
+            return _by_name(dict(value), f"{where}.")
         case tuple():
-            return value[0] if len(value) == 1 and where.endswith((".drives", ".couples")) else list(value)
+            one_name = len(value) == 1 and where.endswith((".drives", ".couples"))
+            return value[0] if one_name else [_plain(part, where) for part in value]
     if callable(value):
         raise ValueError(f"`{where}` is a Python function, which a file cannot hold: state it with jr.expr(...).")
     return value

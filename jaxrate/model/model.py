@@ -11,6 +11,7 @@ from typing import Any
 from jaxrate.constants import h
 from jaxrate.model.consistency import check_model
 from jaxrate.model.expected import Expected as Expected
+from jaxrate.model.fields import Cavity
 from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.processes import Process, Radiative, sides
 from jaxrate.model.quantities import Parameter, Quantity, is_rule, light_frequency, parameter, plain, several
@@ -25,12 +26,15 @@ class Model:
     """A gain medium, stated once. Models of the same statement are equal, and of equal hash.
 
     Args:
-        levels: The levels. Their order is the order of populations in every result.
-        processes: `Radiative`, `Decay`, `Pump`, `Collision`, `EnergyTransfer`, `Beam`, `Blackbody`, `Cavity`.
+        levels: The levels. Their order is the order of populations in every result. None where the model is made of
+            reservoirs and cavities.
+        processes: `Radiative`, `Decay`, `Pump`, `Collision`, `EnergyTransfer`, `Exchange`, `Beam`, `Blackbody`,
+            `Cavity`, `StimulatedGain`.
         density: Density of the atoms [m^-3], or one for each species: {"Yb": "1e26 m^-3", "Er": "1e25 m^-3"}.
         temperature: Of the medium [K]: collisions, Doppler widths, McCumber's relation.
         parameters: Further named numbers, for expressions: {"wall.rate": "0.9 s^-1"}. Their unit is kept; they
-            are used in SI.
+            are used in SI. An expression may also name populations: levels by their full name (a fraction of their
+            species), reservoirs (a density in m^-3) and cavities (a number of photons).
         name, source: For people.
         expected: Published figures that the model must reproduce.
         reservoirs: Populations without a level, `jr.Reservoir("carriers", unit="m^-3")`; they come after the levels.
@@ -97,6 +101,12 @@ class Model:
         """Full names of the levels, in the order stated."""
         return tuple(level.full_name for level in self.levels)
 
+    @cached_property
+    def population_names(self) -> tuple[str, ...]:
+        """Names of all populations: full names of the levels, then reservoirs, then cavities, whose photons count."""
+        cavities = (p.label for p in self.processes if isinstance(p, Cavity))
+        return (*self.level_names, *(reservoir.name for reservoir in self.reservoirs), *cavities)
+
     def index(self, name: str, where: str = "") -> int:
         """Position of a level by its full name, or by its name alone while that is unique."""
         found = [i for i, full in enumerate(self.level_names) if full == name]
@@ -109,13 +119,13 @@ class Model:
         return found[0]
 
     def position(self, name: str, where: str = "") -> int:
-        """Position of a level or a reservoir among the populations: all levels, then the reservoirs."""
-        names = [reservoir.name for reservoir in self.reservoirs]
-        if name in names:
-            return len(self.levels) + names.index(name)
-        if not names or name in self.level_names or any(name == level.name for level in self.levels):
+        """Position of a population: all levels, then the reservoirs, then the photons of the cavities."""
+        others = self.population_names[len(self.levels) :]
+        if name in others:
+            return len(self.levels) + others.index(name)
+        if not others or name in self.level_names or any(name == level.name for level in self.levels):
             return self.index(name, where)
-        raise ValueError(_owner(where) + unknown("level or reservoir", name, [*self.level_names, *names]))
+        raise ValueError(_owner(where) + unknown("level, reservoir or cavity", name, self.population_names))
 
     def process(self, label: str, where: str = "") -> Process:
         """The process of that label."""

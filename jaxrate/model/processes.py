@@ -24,7 +24,7 @@ class Process(ABC):
 
     def __post_init__(self) -> None:
         check_name(f"The label of a {self.kind}", self.label)
-        settle(self, self.label, lists=("drives", "couples"))
+        settle(self, self.label, lists=("drives", "couples", "mirrors", "into"))
 
     @abstractmethod
     def parameters(self, model: "Model | None") -> list[Parameter]:
@@ -37,7 +37,7 @@ class Process(ABC):
 
     @property
     def sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Levels on the left and on the right of its reaction; none for light."""
+        """What stands on the left and on the right of its reaction; none for light."""
         reaction = getattr(self, "reaction", None)
         return ((), ()) if reaction is None else sides(self.label, reaction)
 
@@ -106,8 +106,8 @@ class Decay(_OneWay):
 
     Args:
         label: Its name; the parameter is `label.rate`.
-        reaction: "upper -> lower", or "reservoir -> ".
-        rate: "1012 s^-1", a bare number in s^-1, or `jr.expr(...)`.
+        reaction: "upper -> lower", or "reservoir -> ", or "reservoir -> cavity" where each that decays leaves a photon.
+        rate: "1012 s^-1", a bare number in s^-1, or `jr.expr(...)`, which may name populations: "B*carriers".
         source: Where the number comes from.
 
     Raises:
@@ -120,7 +120,8 @@ class Pump(_OneWay):
     r"""A pump that moves population at a stated rate, one way: $\dot n_u = +R\,n_l$.
 
     Pump light that also stimulates emission is a `Beam` on a `Radiative` line. Arguments and errors as of a `Decay`,
-    with the reaction "ground -> pump level", or " -> reservoir" at a rate per volume [m^-3 s^-1].
+    with the reaction "ground -> pump level", or " -> reservoir" at a rate per volume [m^-3 s^-1], for a cavity per
+    volume of its mode.
     """
 
 
@@ -171,19 +172,20 @@ class Collision(Process):
 
 @dataclass(frozen=True)
 class EnergyTransfer(Process):
-    r"""Two particles that exchange energy: up-conversion, cross-relaxation, sensitisation.
+    r"""Two particles that exchange energy, or three: up-conversion, cross-relaxation, sensitisation, Auger processes.
 
     Event rate per volume $R = k\,N_a N_b\,n_a n_b$; `k` counts events, so `a + a -> b + c` removes two `a` in each.
 
     Args:
         label: Its name; the parameter is `label.coefficient`.
-        reaction: "a + b -> c + d"; a level may appear twice, species may differ. A `Reservoir` that takes part need
-            not come back: "carriers + a -> b", "carriers + carriers -> ".
-        coefficient: k [m^3 s^-1].
+        reaction: "a + b -> c + d"; a level may appear twice, species may differ. A `Reservoir` or the photons of a
+            `Cavity` need not come back: "carriers + a -> b", "carriers + carriers -> cavity",
+            "carriers + carriers + carriers -> ".
+        coefficient: k [m^3 s^-1], of three particles [m^6 s^-1].
         source: Where the number comes from.
 
     Raises:
-        ValueError: the reaction does not begin with two particles, or changes nothing.
+        ValueError: the reaction does not begin with two or three particles, or changes nothing.
     """
 
     reaction: str
@@ -192,18 +194,20 @@ class EnergyTransfer(Process):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        left, right = sides(self.label, self.reaction)
-        if len(left) != 2 or len(right) > 2:
+        left, right = self.sides
+        if len(left) not in (2, 3):
             raise ValueError(
-                f"`{self.label}`: an EnergyTransfer must read 'a + b -> c + d', but {self.reaction!r} was given."
+                f"`{self.label}`: an EnergyTransfer must read 'a + b -> c + d', or begin with three particles, but "
+                f"{self.reaction!r} was given."
             )
         if Counter(left) == Counter(right):
             raise ValueError(f"`{self.label}`: {self.reaction!r} changes nothing.")
         self.parameters(None)
 
     def parameters(self, model: "Model | None") -> list[Parameter]:
-        """`label.coefficient` [m^3 s^-1]."""
-        return [parameter(f"{self.label}.coefficient", self.coefficient, "m^3 s^-1", source=self.source)]
+        """`label.coefficient` [m^3 s^-1], of three particles [m^6 s^-1]."""
+        unit = "m^3 s^-1" if len(self.sides[0]) == 2 else "m^6 s^-1"
+        return [parameter(f"{self.label}.coefficient", self.coefficient, unit, source=self.source)]
 
 
 @dataclass(frozen=True)
@@ -298,10 +302,13 @@ def _check_choices(line: Radiative) -> None:
         raise ValueError(f"`{line.label}`: `multipole` must be 'E1' or 'M1', but {shown(line.multipole)} was given.")
     if line.mixing not in (None, "fast"):
         raise ValueError(f"`{line.label}`: `mixing` must be 'fast' or left out, but {shown(line.mixing)} was given.")
-    if isinstance(line.n, bool) or not isinstance(line.n, int | float) or not (line.n > 0 and isfinite(line.n)):
-        raise ValueError(
-            f"`{line.label}`: the refractive index `n` must be a positive number, but {shown(line.n)} was given."
-        )
+    check_index(line.label, "refractive index `n`", line.n)
+
+
+def check_index(owner: str, what: str, given: object) -> None:
+    """Refuse an index of refraction that is no positive number."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not (given > 0 and isfinite(given)):
+        raise ValueError(f"`{owner}`: the {what} must be a positive number, but {shown(given)} was given.")
 
 
 def labels(owner: str, given: str | Iterable[str], what: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What a number in a statement may be, and what becomes of it: a named parameter in SI units."""
 
+import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from jaxrate.names import shown
 from jaxrate.units import to_frequency, to_si, to_width
 
 Quantity = float | int | str | Expr | Callable[..., Any]
-"""A bare SI number, text with a unit, an expression of parameters, or (last resort) a Python function."""
+"""A bare SI number, text with a unit, an expression of parameters and populations, or, last, a Python function."""
 
 ANY_FREQUENCY = 1e14
 """Line centre [Hz] at which a width in wavelength is read only to see that it can be."""
@@ -27,7 +28,7 @@ class Parameter:
     Args:
         name: "laser.B": the axis of a sweep, the free name of a fit, the key of a gradient.
         unit: SI unit.
-        value: SI value, an expression of other parameters, or a function of (theta, populations).
+        value: SI value, an expression of other parameters and of populations, or a function of (theta, populations).
         domain: What values are legal in a lane.
         source: Where the number comes from.
     """
@@ -44,15 +45,45 @@ def is_rule(given: object) -> bool:
     return isinstance(given, Expr) or (callable(given) and not isinstance(given, type))
 
 
+def follows_populations(name: str, rules: Mapping[str, Any], populations: Collection[str]) -> bool:
+    """Whether a number depends on populations: it is one, a Python function gives it, or it is made of such a number.
+
+    Args:
+        name: Of a parameter or a population.
+        rules: Expressions and functions by the parameter they give.
+        populations: Names of the populations.
+    """
+    if name in populations:
+        return True
+    rule = rules.get(name)
+    if not isinstance(rule, Expr):
+        return rule is not None
+    return any(follows_populations(part, rules, populations) for part in rule.names)
+
+
 def parameter(
     name: str, given: Any, unit: str, domain: Domain = "nonnegative", source: str = "", si: float | None = None
 ) -> Parameter:
     """Read one number of a statement; `si` is its value where it has been converted already."""
     if si is None and is_rule(given):
+        _check_function(name, given)
         return Parameter(name, unit, given, domain, source)
     value = to_si(given, unit, name) if si is None else si
     _check_domain(name, value, domain, given)
     return Parameter(name, unit, float(value), domain, source)
+
+
+def _check_function(name: str, given: Any) -> None:
+    """Refuse a Python function that cannot be called with two values."""
+    if not inspect.isfunction(given):
+        return
+    try:
+        inspect.signature(given).bind({}, {})
+    except TypeError:
+        raise ValueError(
+            f"`{name}`: a Python function is called as rule(theta, populations), but {shown(given)} does not take two "
+            "values. A formula is better stated as jr.expr(...)."
+        ) from None
 
 
 def width_parameter(name: str, given: Any, centre: float, domain: Domain = "positive", source: str = "") -> Parameter:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from jaxrate.constants import c, h, k
 from jaxrate.expr import Expr
 from jaxrate.model.derived import known_values, peak_cross_section, rates, spontaneous, total_rate
+from jaxrate.model.exchange import Exchange
 from jaxrate.model.fields import driven_lines
+from jaxrate.model.gain import StimulatedGain
 from jaxrate.model.processes import Collision, Decay, EnergyTransfer, Process, Pump, Radiative
 from jaxrate.model.quantities import Parameter, is_rule
 from jaxrate.model.strength import UNIT_B
@@ -56,7 +58,7 @@ def show(model: "Model") -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if len(lines) > 1 or lines[0] not in _OPTIONAL)
 
 
-_OPTIONAL = ("Reservoirs", "Processes", "Parameters", "Expected", "Remarks", "Sources")
+_OPTIONAL = ("Levels", "Reservoirs", "Processes", "Parameters", "Expected", "Remarks", "Sources")
 
 
 class _Sources:
@@ -75,7 +77,8 @@ class _Sources:
 
 
 def _title(model: "Model", sources: _Sources) -> list[str]:
-    counts = f"{len(model.levels)} levels, {len(model.processes)} processes"
+    numbers = {"levels": len(model.levels), "reservoirs": len(model.reservoirs), "processes": len(model.processes)}
+    counts = ", ".join(f"{number} {what}" for what, number in numbers.items() if number or what == "processes")
     name = f"{model.name or 'Model'} {sources.number(model.source)}".strip()
     return [*textwrap.wrap(f"{name}: {counts}", WIDTH, subsequent_indent="  ")]
 
@@ -110,15 +113,20 @@ def _reaction(process: Process, model: "Model") -> str:
             return f"{left} -> {right} + photon"
         case Decay() | Pump() | EnergyTransfer():
             return f"{left} -> {right}".strip()
+        case Exchange():
+            return f"any level -> {', '.join(process.shares)}"
+        case StimulatedGain():
+            return f"{left} + photon <-> {' + '.join([*process.without_photon(model), '2 photon'])}"
     lines = [model.radiative(label).sides for label in driven_lines(process)]
     return ", ".join(f"{up} + photon <-> {low} + 2 photon" for (up,), (low,) in lines)
 
 
 def _rates(process: Process, model: "Model", values: dict[str, float]) -> str:
-    if isinstance(process, EnergyTransfer):
-        return _value(values.get(f"{process.label}.coefficient"), "m^3 s^-1")
+    if isinstance(process, EnergyTransfer | Exchange | StimulatedGain):
+        own = process.parameters(model)[0]
+        return _value(values.get(own.name), own.unit)
     if not isinstance(process, Decay | Pump | Radiative | Collision):
-        return f"on {', '.join(driven_lines(process))}"
+        return f"on {', '.join(driven_lines(process))}" if driven_lines(process) else ""
     unit = process.parameters(model)[0].unit if isinstance(process, Pump) else "s^-1"
     forth, back = (_value(rate, unit) for rate in rates(process, model, values))
     if isinstance(process, Collision):

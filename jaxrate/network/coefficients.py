@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxrate.arrays import namespace
 from jaxrate.constants import c, h
+from jaxrate.expr import Expr
 from jaxrate.network.line import WIDTHS, Real, cross_sections, partition, spontaneous, thermal_rates
 from jaxrate.physics import thermal
 
@@ -47,8 +48,8 @@ def emission_elsewhere(form: Any, constants: tuple, values: tuple) -> Real:
     line, factor, cavities = values[:size], values[size], values[size + 1 :]
     measured = form[1] is not None and form[1].emission is None
     rate = spontaneous(form, constants, (*line[:2], factor, *(line[3:] if measured else ())))
-    for i in range(0, len(cavities), 3):
-        rate = rate - mode_spontaneous(form, constants, (*line, *cavities[i : i + 3]))
+    for i in range(0, len(cavities), 4):
+        rate = rate - mode_spontaneous(form, constants, (*line, *cavities[i : i + 4]))
     return namespace(rate).maximum(rate, 0.0)
 
 
@@ -82,21 +83,38 @@ def thermally_absorbed(form: Any, constants: tuple, values: tuple) -> Real:
 
 
 def mode_emission(form: Any, constants: tuple, values: tuple) -> Real:
-    r"""$c\,\eta\,\sigma_e/n$ [m^3 s^-1]: stimulated emission per photon density of a cavity at line centre."""
-    *line, overlap = values
-    return c * overlap / constants[1] * cross_sections(form, constants, tuple(line), line[1])[0]
+    r"""$c\,\eta\,\sigma_e/n$ [m^3 s^-1]: stimulated emission per photon density of a cavity, at its frequency."""
+    return _per_photon(form, constants, values)[0]
 
 
 def mode_absorption(form: Any, constants: tuple, values: tuple) -> Real:
     r"""$c\,\eta\,\sigma_a/n$ [m^3 s^-1]."""
-    *line, overlap = values
-    return c * overlap / constants[1] * cross_sections(form, constants, tuple(line), line[1])[1]
+    return _per_photon(form, constants, values)[1]
+
+
+def _per_photon(form: Any, constants: tuple, values: tuple) -> tuple[Real, Real]:
+    *line, frequency, overlap = values
+    emission, absorption = cross_sections(form, constants, tuple(line), frequency)
+    speed = c * overlap / constants[1]
+    return speed * emission, speed * absorption
 
 
 def mode_spontaneous(form: Any, constants: tuple, values: tuple) -> Real:
     r"""The "+1": $M\,c\,\eta\,\sigma_e/(nV)$ [s^-1], as much into each mode as one photon stimulates."""
-    *line, overlap, volume, num_modes = values
-    return num_modes / volume * mode_emission(form, constants, (*line, overlap))
+    *line, volume, num_modes = values
+    return num_modes / volume * mode_emission(form, constants, tuple(line))
+
+
+def stated_gain(form: Any, constants: tuple, values: tuple) -> Real:
+    r"""$\eta\,\frac{c}{n_g}\,g$ [s^-1], of either sign: photons gained by a photon of a cavity."""
+    gain, overlap = values
+    return c / constants[0] * overlap * gain
+
+
+def exchange(form: Any, constants: tuple, values: tuple) -> Real:
+    r"""$R\,f_b/\sum_i f_i$ [s^-1]: to a level that atoms enter in."""
+    rate, share, *every = values
+    return rate * share / sum(every)
 
 
 def photon_loss(form: Any, constants: tuple, values: tuple) -> Real:
@@ -116,12 +134,21 @@ class Parameters(Mapping[str, Any]):
     Args:
         order: Names in the order of `base`.
         base: The model's own values, shape (parameter,).
-        varied: Those that differ from lane to lane, shape (*core, lane).
-        derived: Expressions of others, evaluated when asked for.
+        varied: Those that differ from lane to lane, shape (*core, lane), and populations, where they are known.
+        derived: Expressions and functions of others, evaluated when asked for.
+        populations: Names of the populations.
     """
 
-    def __init__(self, order: Mapping[str, int], base: Any, varied: Mapping[str, Any], derived: Mapping[str, Any]):
+    def __init__(
+        self,
+        order: Mapping[str, int],
+        base: Any,
+        varied: Mapping[str, Any],
+        derived: Mapping[str, Any],
+        populations: frozenset[str] = frozenset(),
+    ):
         self._order, self._base, self._varied, self._derived = order, base, dict(varied), derived
+        self._populations = populations
         self._computed: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -129,9 +156,18 @@ class Parameters(Mapping[str, Any]):
             return self._varied[name]
         if name in self._derived:
             if name not in self._computed:
-                self._computed[name] = self._derived[name](self)
+                self._computed[name] = self._follow(self._derived[name])
             return self._computed[name]
         return self._base[self._order[name]]
+
+    def _follow(self, rule: Any) -> Any:
+        """Value of an expression, or of a function of (theta, populations)."""
+        if isinstance(rule, Expr):
+            return rule(self)
+        return rule(self, {name: x for name, x in self._varied.items() if name in self._populations})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._order or name in self._derived or name in self._varied
 
     def __iter__(self) -> Any:
         return iter([*self._order, *self._derived])
@@ -139,9 +175,20 @@ class Parameters(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._order) + len(self._derived)
 
+    @property
+    def base(self) -> Any:
+        """Values of those that do not, and whatever a solver put behind them."""
+        return self._base
+
+    @property
+    def varied(self) -> dict[str, Any]:
+        """Those that differ from lane to lane."""
+        return dict(self._varied)
+
     def exchange(self, values: Mapping[str, Any]) -> "Parameters":
-        """The same with some values exchanged, or added; expressions follow."""
-        return Parameters(self._order, self._base, {**self._varied, **values}, self._derived)
+        """The same with some values exchanged, or added, such as those of populations; expressions follow."""
+        varied = {**self._varied, **values}
+        return Parameters(self._order, self._base, varied, self._derived, self._populations)
 
     def stack(self, names: tuple[str, ...]) -> Any:
         """Values of several parameters, shape (len(names), lane), or (len(names), 1) where none varies.

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, singledispatch
 from typing import Any
 
+from jaxrate.model.exchange import Exchange
 from jaxrate.model.fields import Beam, Blackbody, Cavity, driven_lines, is_saturating
+from jaxrate.model.gain import StimulatedGain
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Collision, Decay, EnergyTransfer, Process, Pump, Radiative, sides
 from jaxrate.model.strength import spectra
@@ -110,10 +112,10 @@ def _(process: EnergyTransfer, model: Model) -> Iterator[Reaction]:
 @_lower.register
 def _(process: Radiative, model: Model) -> Iterator[Reaction]:
     line, factor = line_of(process, model), f"{process.label}.spontaneous_factor"
-    cavities = [p.label for p in model.processes if isinstance(p, Cavity) and line.label in driven_lines(p)]
+    cavities = [p for p in model.processes if isinstance(p, Cavity) and line.label in driven_lines(p)]
     rate, names = law.spontaneous_emission, line.emission_names
     if cavities:
-        modes = (f"{cavity}.{name}" for cavity in cavities for name in ("overlap", "mode_volume", "num_modes"))
+        modes = (name for cavity in cavities for name in _mode(cavity, line.label))
         rate, names = law.emission_elsewhere, (*line.names, factor, *modes)
     ends = (line.upper,), (line.lower,)
     yield Reaction(line.label, "spontaneous emission", "", *ends, rate, names, line.constants, line.form)
@@ -143,25 +145,63 @@ def _driven(
 
 
 @_lower.register
+def _(process: Exchange, model: Model) -> Iterator[Reaction]:
+    shares = {model.index(level): name for level, name in process.shares.items()}
+    species = model.levels[min(shares)].species
+    levels = [i for i, level in enumerate(model.levels) if level.species == species]
+    for level in levels:
+        for end, share in shares.items():
+            names = (f"{process.label}.rate", share, *shares.values())
+            if level != end:
+                yield Reaction(process.label, "exchange", "", (level,), (end,), law.exchange, names)
+
+
+@_lower.register
+def _(process: StimulatedGain, model: Model) -> Iterator[Reaction]:
+    """`carriers + photon -> 2 photon`, at a rate that is proportional to the photons only."""
+    label, cavity = process.label, process.cavity(model)
+    (paid,), _ = _indices(process, model)
+    photon, left = model.position(cavity), tuple(map(model.position, process.without_photon(model)))
+    names, constants = (f"{label}.gain", f"{cavity}.overlap"), (float(process.n_g),)
+    yield Reaction(
+        process=label,
+        role="stimulated emission",
+        field=cavity,
+        reactants=(photon,),
+        products=(photon, photon, *left),
+        law=law.stated_gain,
+        names=names,
+        constants=constants,
+        consumed=(paid,),
+        signed=True,
+    )
+
+
+@_lower.register
 def _(process: Cavity, model: Model) -> Iterator[Reaction]:
-    cavities = [p.label for p in model.processes if isinstance(p, Cavity)]
-    photon = len(model.levels) + len(model.reservoirs) + cavities.index(process.label)
+    photon = model.position(process.label)
     for label in driven_lines(process):
         yield from _coupled(process, line_of(model.radiative(label), model), photon)
     own = {n: f"{process.label}.{n}" for n in ("photon_lifetime", "mode_volume", "num_modes", "temperature")}
-    frequency = f"{driven_lines(process)[0]}.frequency"
+    names = (*own.values(), process.frequency_name())
     yield Reaction(process.label, "loss", "", (photon,), (), law.photon_loss, (own["photon_lifetime"],))
-    yield Reaction(process.label, "wall photons", "", (), (photon,), law.wall_photons, (*own.values(), frequency))
+    yield Reaction(process.label, "wall photons", "", (), (photon,), law.wall_photons, names)
 
 
 def _coupled(cavity: Cavity, line: Line, photon: int) -> Iterator[Reaction]:
     """`u + photon -> l + 2 photon`, its reverse, and the spontaneous `u -> l + photon` of the "+1"."""
     up, low, rest = line.upper, line.lower, (line.constants, line.form)
-    overlap, volume, modes = (f"{cavity.label}.{name}" for name in ("overlap", "mode_volume", "num_modes"))
-    names, named = (*line.names, overlap), (line.label, "stimulated emission", cavity.label)
+    mode = _mode(cavity, line.label)
+    names, named = (*line.names, *mode[:2]), (line.label, "stimulated emission", cavity.label)
     yield Reaction(*named, (up, photon), (low, photon, photon), law.mode_emission, names, *rest)
     yield Reaction(line.label, "absorption", cavity.label, (low, photon), (up,), law.mode_absorption, names, *rest)
-    names = (*names, volume, modes)
+    names = (*line.names, *mode)
     yield Reaction(
         line.label, "emission into the mode", cavity.label, (up,), (low, photon), law.mode_spontaneous, names, *rest
     )
+
+
+def _mode(cavity: Cavity, line: str) -> tuple[str, ...]:
+    """What a mode is to a line: the frequency of its light, overlap, volume and number of modes."""
+    own = (f"{cavity.label}.{name}" for name in ("overlap", "mode_volume", "num_modes"))
+    return (cavity.frequency_name(line), *own)

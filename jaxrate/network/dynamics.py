@@ -22,6 +22,7 @@ def event_rates(network: Network, parameters: Parameters, n: Array) -> Array:
     Returns:
         R, shape (reaction, lane). For a linear network without a stated density s counts as 1.
     """
+    parameters = parameters.exchange(network.named_populations(n))
     density = jnp.stack([n[i] * _scale(p, parameters) for i, p in enumerate(network.populations)])
     padded = jnp.concatenate([density, jnp.ones_like(density[:1])])
     rates = rows(network, parameters, n.shape[1])
@@ -48,17 +49,19 @@ def rows(network: Network, parameters: Parameters, lanes: int) -> Array:
 def rate_of_change(network: Network, parameters: Parameters, n: Array) -> Array:
     r"""$\dot n_i$ [s^-1], of reservoirs [m^-3 s^-1], shape (population, lane).
 
-    The parameters are those of the moment: a drive that changes in time is given by its value there. The scale of a
+    The parameters are those of the moment: a drive that changes in time is given by its value there, and expressions
+    find the populations by name. The scale of a
     population cancels against a reactant of the same scale before anything is divided, so that a species of density
     zero is legal.
     """
+    parameters = parameters.exchange(network.named_populations(n))
     coefficients = rows(network, parameters, n.shape[1])
     padded = jnp.concatenate([n, jnp.ones_like(n[:1])])
     change = jnp.zeros_like(n)
     for i, r, count in _entries(network):
         reaction, here = network.reactions[r], network.populations[i]
         others = [network.populations[j] for j in reaction.reactants]
-        factor = _without(here, others, parameters)
+        factor = without_scale(here, others, parameters)
         flow = coefficients[r] * jnp.prod(padded[np.array([*reaction.reactants, -1])], axis=0)
         change = change.at[i].add(count * factor * flow)
     return change
@@ -69,7 +72,7 @@ def _entries(network: Network) -> list[tuple[int, int, int]]:
     return [(int(i), int(r), int(nu[i, r])) for i, r in zip(*np.nonzero(nu), strict=True)]
 
 
-def _without(here: Population, reactants: list[Population], parameters: Parameters) -> Any:
+def without_scale(here: Population, reactants: list[Population], parameters: Parameters) -> Any:
     """Product of the reactants' scales over the scale of this population."""
     scales = [p.scale for p in reactants]
     if here.scale not in scales:
@@ -80,6 +83,11 @@ def _without(here: Population, reactants: list[Population], parameters: Paramete
     for population in reactants:
         product = product * _scale(population, parameters)
     return product
+
+
+def scale_ratio(one: Population, other: Population, parameters: Parameters) -> Any:
+    """Density that a population of 1 of the one means, over that of the other; 1 where they share their scale."""
+    return 1.0 if one.scale == other.scale else _scale(one, parameters) / _scale(other, parameters)
 
 
 def _scale(population: Population, parameters: Parameters) -> Any:

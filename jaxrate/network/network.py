@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.model.model import Model
+from jaxrate.model.quantities import follows_populations
 from jaxrate.names import unknown
 from jaxrate.network.coefficients import Law, Parameters, product
 from jaxrate.network.conservation import conservation_laws
@@ -21,7 +22,7 @@ GROUPED = 24
 class Population:
     """One population: a level (a fraction of its species), a reservoir (a density), or the photons of a cavity.
 
-    Of photons it is their number.
+    Of photons it is their number. Its name is what expressions know it by.
 
     Args:
         name: Full name of the level, name of the reservoir, or label of the cavity.
@@ -52,6 +53,8 @@ class Reaction:
         names: Parameters the law is computed from.
         constants: Fixed numbers it is computed from.
         form: What reactions must share, beside the law, to be computed together.
+        consumed: Populations that an event uses up although its rate is not proportional to them.
+        signed: Whether its coefficient may be negative: the reaction then runs backwards.
     """
 
     process: str
@@ -63,11 +66,13 @@ class Reaction:
     names: tuple[str, ...]
     constants: tuple[float, ...] = ()
     form: Any = None
+    consumed: tuple[int, ...] = ()
+    signed: bool = False
 
     @property
     def moves_one(self) -> bool:
-        """Whether it moves one population to another, so is linear."""
-        return len(self.reactants) == 1 and len(self.products) == 1
+        """Whether it moves one population to another, so is linear while its coefficient is fixed."""
+        return len(self.reactants) == 1 and len(self.products) == 1 and not self.consumed
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Network:
         """Particles gained in an event, integers, shape (population, reaction)."""
         nu = np.zeros((len(self.populations), len(self.reactions)), dtype=np.int64)
         for r, reaction in enumerate(self.reactions):
-            for i in reaction.reactants:
+            for i in (*reaction.reactants, *reaction.consumed):
                 nu[i, r] -= 1
             for i in reaction.products:
                 nu[i, r] += 1
@@ -140,11 +145,32 @@ class Network:
         """Conservation laws, integers, shape (law, population): `sum c_i s_i n_i` never changes."""
         return conservation_laws(self.stoichiometry)
 
+    def named_populations(self, n: Any) -> dict[str, Any]:
+        """Populations by name, as expressions name them: n[i] of each, n of shape (population, lane)."""
+        return {p.name: n[i] for i, p in enumerate(self.populations)}
+
+    @cached_property
+    def depends(self) -> tuple[bool, ...]:
+        """Of each reaction whether its coefficient depends on populations, by an expression or a function."""
+        return tuple(any(map(self._follows, reaction.names)) for reaction in self.reactions)
+
+    def _follows(self, name: str) -> bool:
+        return follows_populations(name, dict(self.derived), frozenset(self.population_names))
+
+    @cached_property
+    def population_names(self) -> tuple[str, ...]:
+        """Names of the populations, in their order."""
+        return tuple(p.name for p in self.populations)
+
     @cached_property
     def nonlinear(self) -> tuple[str, ...]:
-        """Labels of the processes that make the network nonlinear in its populations."""
-        made = [r.process for r in self.reactions if not r.moves_one] + [n for n, f in self.derived if _is_function(f)]
-        return tuple(dict.fromkeys(made))
+        """Labels of the processes that make the network nonlinear in its populations.
+
+        Where none does, the parameters that depend on populations: what reads them needs the populations as well.
+        """
+        every = zip(self.reactions, self.depends, strict=True)
+        made = [reaction.process for reaction, depends in every if depends or not reaction.moves_one]
+        return tuple(dict.fromkeys(made or [name for name, _ in self.derived if self._follows(name)]))
 
     @cached_property
     def groups(self) -> tuple[tuple[int, ...], ...]:
@@ -152,29 +178,35 @@ class Network:
         if len(self.reactions) < GROUPED:
             return tuple((r,) for r in range(len(self.reactions)))
         found: dict[Any, list[int]] = {}
-        for r, reaction in enumerate(self.reactions):
-            found.setdefault((reaction.law, reaction.form, len(reaction.names)), []).append(r)
+        for r, x in enumerate(self.reactions):
+            found.setdefault((x.law, x.form, len(x.names), x.signed, self.depends[r]), []).append(r)
         return tuple(tuple(members) for members in found.values())
 
     def parameters(self, base: Any, varied: Mapping[str, Any]) -> Parameters:
         """Values of every parameter in a block of lanes."""
-        return Parameters(self.order, base, varied, dict(self.derived))
+        return Parameters(self.order, base, varied, dict(self.derived), frozenset(self.population_names))
 
-    def coefficients(self, parameters: Parameters) -> list[tuple[tuple[int, ...], Any]]:
-        """Coefficient of every reaction, group by group: (members, values (member, lane) or (lane,) for one)."""
-        return [(members, self._group(members, parameters)) for members in self.groups]
+    def coefficients(
+        self, parameters: Parameters, wanted: Collection[int] | None = None
+    ) -> list[tuple[tuple[int, ...], Any]]:
+        """Coefficient of every reaction, or of those wanted, group by group.
+
+        Each is (members, values), of shape (member, lane), or (lane,) of one.
+        """
+        groups = [tuple(r for r in members if wanted is None or r in wanted) for members in self.groups]
+        return [(members, self._group(members, parameters)) for members in groups if members]
 
     def rates_without(self, varied: Set[str], parameters: Parameters) -> list[Any]:
-        """Coefficients of the reactions that no parameter of `varied` enters, directly or by an expression."""
-        rules = dict(self.derived)
-
-        def is_free(name: str) -> bool:
-            if name in rules:
-                return not _is_function(rules[name]) and all(is_free(part) for part in rules[name].names)
-            return name not in varied
-
-        free = [r for r in self.reactions if all(is_free(name) for name in r.names)]
+        """Coefficients of the reactions that no parameter of `varied` and no population enters, in whatever way."""
+        free = [x for r, x in enumerate(self.reactions) if not self.changes_with(r, varied)]
         return [r.law(r.form, r.constants, tuple(parameters[name] for name in r.names)) for r in free]
+
+    def changes_with(self, reaction: int, varied: Set[str]) -> bool:
+        """Whether a parameter of `varied`, or a population, enters the coefficient of a reaction, in whatever way."""
+        return any(self._follows_any(name, varied) for name in self.reactions[reaction].names)
+
+    def _follows_any(self, name: str, varied: Set[str]) -> bool:
+        return follows_populations(name, dict(self.derived), {*varied, *self.population_names})
 
     def _group(self, members: tuple[int, ...], parameters: Parameters) -> Any:
         first, num = self.reactions[members[0]], len(members)
@@ -195,7 +227,3 @@ class Network:
     def checked_as_rates(self) -> frozenset[str]:
         """Parameters that are the coefficient of a reaction themselves, so that checking rates checks them."""
         return frozenset(self.reactions[g[0]].names[0] for g in self.groups if len(g) == 1 and self.is_checked(g))
-
-
-def _is_function(derived: Any) -> bool:
-    return not hasattr(derived, "names")
