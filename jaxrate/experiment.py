@@ -157,6 +157,11 @@ class Derivatives:
         """Memory of one lane."""
         return 3 * self.program.lane_bytes
 
+    @property
+    def blocks_per_call(self) -> int | None:
+        """Blocks of one call, where they are long work by themselves; else None."""
+        return self.program.blocks_per_call
+
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         """Whether it has straight-line code that any lane of this batch may be for."""
         return self.program.has_short_way(base, batch)

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
-from math import inf, isfinite, isinf
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ import tomli_w
 
 from jaxrate import observe
 from jaxrate.experiment import Experiment
-from jaxrate.expr import Expr
 from jaxrate.model.files import from_toml, list_media, load_model, media, to_toml
 from jaxrate.model.model import Model
 from jaxrate.names import nearest, shown, unknown
 from jaxrate.network.network import Network
 from jaxrate.observe import Observable
-from jaxrate.solve.drive import Drive, Segments, settled
+from jaxrate.solve.drive import Drive, Segments
+from jaxrate.solve.drive_table import FORMS, drive_table, is_driven, is_value, read_driven
+from jaxrate.solve.pulse import Pulse
 from jaxrate.solve.steady import Steady
 from jaxrate.solve.transient import Evolve
 from jaxrate.units import to_frequency, to_si
@@ -211,8 +212,8 @@ def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
     if "start" in given:
         found["start"] = _start(given["start"], where)
     if "drive" in given:
-        drives = dotted(as_table(given["drive"], f"{where} `drive`"))
-        found["drive"] = {name: _segments(name, parts, where) for name, parts in drives.items()}
+        drives = dotted(as_table(given["drive"], f"{where} `drive`"), is_value)
+        found["drive"] = {name: _driven(name, stated, where) for name, stated in drives.items()}
     return found
 
 
@@ -274,23 +275,13 @@ def _start(given: Any, where: str) -> Any:
     return given
 
 
-def _segments(name: str, given: Any, where: str) -> Segments:
-    """Segments of a drive, where a value may be an expression and an end "inf"."""
-    if not isinstance(given, list) or not all(isinstance(part, list) for part in given):
-        form = '[[0, "1 ms", "100 s^-1"], ["1 ms", inf, 0]]'
-        raise StatementError(
-            f"{where}: the drive of `{name}` must be a list such as {form}, but {shown(given)} was given."
-        )
+def _driven(name: str, given: Any, where: str) -> Segments | Pulse:
+    if not is_driven(given):
+        raise StatementError(f"{where}: the drive of `{name}` must be {FORMS}, but {shown(given)} was given.")
     try:
-        return Segments([tuple(_entry(x) for x in part) for part in given])
+        return read_driven(given)
     except ValueError as error:
         raise StatementError(f"{where}, drive of `{name}`: {error}") from error
-
-
-def _entry(given: Any) -> Any:
-    if isinstance(given, dict) and set(given) == {"expr"}:
-        return Expr(given["expr"])
-    return inf if given == "inf" else given
 
 
 def _evolve_table(solver: Evolve, network: Network) -> dict[str, Any]:
@@ -312,14 +303,10 @@ def _start_table(start: Any) -> Any:
 
 
 def _drive_table(drive: Drive, network: Network) -> dict[str, Any]:
-    """Segments as lists in SI units, an endless one to "inf", which JSON can hold too."""
-    return {name: [_part_table(part, name, network) for part in segments.parts] for name, segments in drive}
-
-
-def _part_table(part: Any, name: str, network: Network) -> list[Any]:
-    start, end, value = part[0], part[1], settled(name, part[2], network)
-    stated = {"expr": value.text} if isinstance(value, Expr) else float(value)
-    return [float(start), "inf" if isinf(end) else float(end), stated]
+    try:
+        return drive_table(drive, network)
+    except ValueError as error:
+        raise StatementError(str(error)) from error
 
 
 def check_keys(known: Collection[str], given: Mapping[str, Any], where: str) -> None:

@@ -107,8 +107,6 @@ def test_reservoirs_are_shown_and_left_out_of_the_level_diagram():
             lambda: sensitised(processes=[jr.EnergyTransfer("x", "ground + ground -> excited", 1)]),
             ["`x`", "makes or loses an atom"],
         ),
-        (lambda: jr.steady_state(sensitised()), ["steady state", "`carriers`, `traps`", "Leave it out"]),
-        (lambda: jr.Experiment(sensitised(), jr.Steady(), {}), ["steady state", "`carriers`, `traps`"]),
     ],
 )
 def test_a_reservoir_is_refused(state: Callable[[], Any], words: list[str]):

@@ -159,13 +159,6 @@ def test_a_lane_that_is_not_unique_harms_no_gradient():
     assert np.all(slopes[:, :7] != 0)
 
 
-def test_a_nonlinear_network_is_refused_by_name():
-    levels = [jr.Level("a"), jr.Level("b"), jr.Level("c")]
-    transfer = jr.EnergyTransfer("upconversion", "b + b -> a + c", coefficient="1e-23 m^3/s")
-    with pytest.raises(ValueError, match="`upconversion`"):
-        jr.steady_state(jr.Model(levels, [transfer], density="1e26 m^-3"))
-
-
 def test_species_are_solved_apart():
     """Two atoms in one model are two networks: each as if it were alone, and sums to one."""
     names = ("Yb", "Er")
@@ -183,7 +176,7 @@ def test_print_says_what_happened():
     text = str(jr.steady_state(ring(), {"ab.rate": np.array([1.0, np.nan, 2.0])}))
     assert "2 x solved" in text
     assert "1 x a parameter is NaN" in text
-    assert "3 levels" in text
+    assert "3 populations" in text
 
 
 def test_status_codes_are_their_messages():

@@ -423,9 +423,3 @@ def solver() -> jr.Evolve:
 
 def driven(name: str, value: Any, theta: Any = None) -> jr.Solution:
     return jr.evolve(four_level(), theta, SHORT, drive={name: jr.Segments([(0, 9.0, value)])})
-
-
-def test_a_nonlinear_medium_is_refused_by_name():
-    levels = [jr.Level("l", energy="0 eV"), jr.Level("u", energy="1 eV")]
-    pair = jr.EnergyTransfer("up", "u + u -> l + u", coefficient="1e-22 m^3/s")
-    refused(lambda: jr.evolve(jr.Model(levels, [pair], density=1e25), None, SHORT), "A path in time", "`up`", "linear")

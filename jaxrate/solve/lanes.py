@@ -208,7 +208,7 @@ def _call_size(kernel: Kernel, batch: Batch) -> tuple[int, int]:
 
 def _blocks_per_call(kernel: Kernel) -> int:
     """Blocks in one call; a kernel whose blocks are long work by themselves, such as fits, says so."""
-    return getattr(kernel, "blocks_per_call", BLOCKS_PER_CALL)
+    return getattr(kernel, "blocks_per_call", None) or BLOCKS_PER_CALL
 
 
 def _decided(

@@ -38,11 +38,15 @@ class Solver(Protocol):
         ...
 
     def begin(self, network: Network) -> Any:
-        """Populations to start from, shape (level, *batch), where they differ from lane to lane; else None."""
+        """Populations to start from, shape (population, *batch), where they differ from lane to lane; else None."""
         ...
 
     def lane_bytes(self, network: Network) -> int:
         """Memory of one lane."""
+        ...
+
+    def blocks_per_call(self, network: Network) -> int | None:
+        """Blocks of one call, where they are long work by themselves; else None."""
         ...
 
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
@@ -80,6 +84,11 @@ class Program:
     def lane_bytes(self) -> int:
         """Memory of one lane."""
         return self.solver.lane_bytes(self.network)
+
+    @property
+    def blocks_per_call(self) -> int | None:
+        """Blocks of one call, where they are long work by themselves; else None."""
+        return self.solver.blocks_per_call(self.network)
 
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         """Whether it has straight-line code that any lane of this batch may be for."""

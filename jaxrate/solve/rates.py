@@ -1,4 +1,4 @@
-"""Rates of linear networks, as the solvers of steady states and of transients need them."""
+"""Rates that do not depend on populations, checked."""
 
 from typing import Any
 
@@ -6,34 +6,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import refuse_holes
 from jaxrate.network.network import Network
 
 
-def refuse_nonlinear(network: Network, what: str) -> None:
-    """Refuse a network that is not linear in the populations of levels, or light that burns holes.
-
-    Args:
-        network: The network.
-        what: What cannot be solved: "A steady state".
-
-    Raises:
-        ValueError: the processes or reservoirs are named.
-    """
-    refuse_holes(network)
-    if network.model.reservoirs:
-        names = ", ".join(f"`{reservoir.name}`" for reservoir in network.model.reservoirs)
-        raise ValueError(
-            f"{what} is solved for populations of levels, but the model has the reservoir {names}. "
-            "Leave it out, or state what it does as a rate."
-        )
-    if network.nonlinear:
-        names = ", ".join(f"`{name}`" for name in network.nonlinear)
-        makes = "makes" if len(network.nonlinear) == 1 else "make"
-        raise ValueError(
-            f"{what} is solved for networks that are linear in the populations, but {names} {makes} this one "
-            "nonlinear. Leave it out, or state its effect as a rate."
-        )
+def is_linear(network: Network) -> bool:
+    """Whether the network is linear in the populations of levels, and has no others."""
+    return not network.nonlinear and len(network.populations) == network.num_levels
 
 
 def checked_rates(
@@ -43,12 +21,15 @@ def checked_rates(
 
     Args:
         network: The network.
-        parameters: Legal values.
+        parameters: Legal values; coefficients that depend on populations are left out.
         every: Whether to check those too that are parameters themselves.
     """
     legal, checked = jnp.asarray(True), []
-    for members, values in network.coefficients(parameters):
-        if every or not network.is_checked(members):
+    fixed = {r for r, depends in enumerate(network.depends) if not depends}
+    for members, values in network.coefficients(parameters, fixed):
+        if network.reactions[members[0]].signed:
+            legal = legal & jnp.all(jnp.isfinite(jnp.atleast_2d(values)), axis=0)
+        elif every or not network.is_checked(members):
             fine = (values >= 0) & (values < jnp.inf)
             values = jnp.where(fine, values, 1.0)
             legal = legal & (fine if len(members) == 1 else jnp.all(fine, axis=0))

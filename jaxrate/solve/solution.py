@@ -16,20 +16,22 @@ from jaxrate.solve.status import Status
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["populations", "status", "parameters", "times"],
-    meta_fields=["network"],
+    meta_fields=["network", "method"],
 )
 @dataclass(frozen=True)
 class Solution:
     """Populations of every ensemble of a batch.
 
     Attributes:
-        populations: Fractions of their species' density, levels in the order stated, shape (level, *batch), of a
-            path in time (level, time, *batch); NaN where `status` is not 0.
+        populations: Fractions of their species' density, levels in the order stated, then densities of reservoirs
+            [m^-3], then numbers of photons in cavities; shape (population, *batch), of a path in time (population,
+            time, *batch); NaN where `status` is not 0.
         status: Code of each ensemble, shape (*batch); `jr.Status(code)` is its message.
         parameters: Values of every parameter in SI units, each of a shape that broadcasts to (*batch), or to
             (time, *batch) if it is driven.
         network: The model as reactions.
         times: Of a path [s], shape (time,); None of a steady state.
+        method: How it was solved.
     """
 
     populations: Any
@@ -37,6 +39,7 @@ class Solution:
     parameters: Mapping[str, Any]
     network: Network
     times: Any = None
+    method: str = ""
 
     @property
     def model(self) -> Model:
@@ -44,7 +47,7 @@ class Solution:
         return self.network.model
 
     def __getitem__(self, level: str) -> Any:
-        """Population of a level or a reservoir, shape (*batch), or (time, *batch)."""
+        """Population of a level, a reservoir or a cavity, shape (*batch), or (time, *batch)."""
         return self.populations[self.model.position(level)]
 
     def __str__(self) -> str:
@@ -53,4 +56,6 @@ class Solution:
         lines = [f"{count} x {Status(int(code)).message}" for code, count in zip(codes, counts, strict=True)]
         name = f" of {self.model.name}" if self.model.name else ""
         what = "Steady state" if self.times is None else f"Path of {len(self.times)} times"
-        return f"{what}{name}: {len(self.populations)} levels, batch {status.shape}\n  " + "\n  ".join(lines)
+        how = f", {self.method}" if self.method else ""
+        size = f"{len(self.populations)} populations, batch {status.shape}"
+        return f"{what}{name}: {size}{how}\n  " + "\n  ".join(lines)

@@ -58,8 +58,7 @@ def read_times(times: Any) -> Any:
 
 def planned(times: np.ndarray, marks: list[float]) -> list[tuple[Stage, np.ndarray]]:
     """Output times by interval; those at an edge belong to the interval that begins there."""
-    if times[-1] > marks[-1]:
-        raise ValueError(f"The drive ends at {marks[-1]:g} s, but `times` go on to {times[-1]:g} s: add a segment.")
+    check_end(marks[-1], times[-1])
     needed = [mark for mark in marks if mark <= times[-1]]
     ends = [*needed[1:], np.inf]
     stages = []
@@ -69,6 +68,12 @@ def planned(times: np.ndarray, marks: list[float]) -> list[tuple[Stage, np.ndarr
         if own.size or goes_on:
             stages.append(_stage(begins, own, end - begins if goes_on else None))
     return stages
+
+
+def check_end(end: float, last: float) -> None:
+    """Refuse a drive that ends before the last time."""
+    if last > end:
+        raise ValueError(f"The drive ends at {end:g} s, but `times` go on to {last:g} s: add a segment.")
 
 
 def _stage(begins: float, own: np.ndarray, end: float | None) -> tuple[Stage, np.ndarray]:

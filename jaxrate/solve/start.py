@@ -15,14 +15,14 @@ from jaxrate.network.network import Network
 from jaxrate.solve.solution import Solution
 
 Start = Literal["ground"] | Mapping[str, Any] | Solution
-"""The ground state, fractions by level, or a solution; of a path its last time."""
+"""The ground state, populations by name, or a solution; of a path its last time."""
 
 ROUNDING = 1e-5
 """What fractions given by hand may miss 1 by."""
 
 
 def read_start(start: Start, network: Network) -> Any:
-    """Populations to start from, shape (level,) or (level, *batch).
+    """Populations to start from, shape (population,) or (population, *batch).
 
     Raises:
         ValueError: it names no level, does not sum to one in each species, or is of another model.
@@ -37,8 +37,8 @@ def read_start(start: Start, network: Network) -> Any:
 
 
 def _ground(network: Network) -> np.ndarray:
-    """Everything in the lowest level of each species."""
-    model, n = network.model, np.zeros(network.num_levels)
+    """Everything in the lowest level of each species, reservoirs and cavities empty."""
+    model, n = network.model, np.zeros(len(network.populations))
     for species in model.species:
         level, known = ground_level(model, species)
         if not known:
@@ -58,12 +58,12 @@ def ground_level(model: Model, species: str | None) -> tuple[Level, bool]:
 
 
 def _stated(start: Mapping[str, Any], network: Network) -> Any:
-    """Fractions by level; levels that are not named are empty."""
-    given = {network.model.index(name, "start"): name for name in start}
+    """Fractions by level, densities of reservoirs, numbers of photons; what is not named is empty."""
+    given = {network.model.position(name, "start"): name for name in start}
     arrays = {n: x if isinstance(x, jax.Array) else np.asarray(x, float) for n, x in start.items()}
     check_broadcast(**arrays)
     xp, shape = namespace(*arrays.values()), np.broadcast_shapes(*map(np.shape, arrays.values()))
-    rows = [arrays[given[i]] if i in given else 0.0 for i in range(network.num_levels)]
+    rows = [arrays[given[i]] if i in given else 0.0 for i in range(len(network.populations))]
     n = xp.stack([xp.broadcast_to(xp.asarray(row), shape) for row in rows])
     _check_sum(n, start, network)
     return n
@@ -74,20 +74,17 @@ def _check_sum(n: Any, start: Mapping[str, Any], network: Network) -> None:
     if np.ndim(n) > 1 or isinstance(n, Tracer):
         return
     if not np.all(np.asarray(n) >= 0):
-        raise ValueError(f"The fractions of `start` must be zero or positive, but {shown(dict(start))} was given.")
-    species = [p.species for p in network.populations[: network.num_levels]]
+        raise ValueError(f"The populations of `start` must be zero or positive, but {shown(dict(start))} was given.")
     for i, name in enumerate(network.model.species):
-        total = float(sum(x for x, s in zip(np.asarray(n), species, strict=True) if s == i))
+        total = float(sum(x for x, p in zip(np.asarray(n), network.populations, strict=True) if p.species == i))
         if not abs(total - 1) <= ROUNDING:
             of = f" of {name}" if name else ""
             raise ValueError(f"The fractions of `start`{of} must sum to 1, but they sum to {total:.6g}.")
 
 
 def _last(solution: Solution, network: Network) -> Any:
-    if solution.model.level_names != network.model.level_names:
-        raise ValueError(
-            f"`start` is a solution of the levels {', '.join(solution.model.level_names)}, but the model has "
-            f"{', '.join(network.model.level_names)}."
-        )
+    of, wanted = solution.network.population_names, network.population_names
+    if of != wanted:
+        raise ValueError(f"`start` is a solution of {', '.join(of)}, but the model has {', '.join(wanted)}.")
     n = solution.populations if solution.times is None else solution.populations[:, -1]
     return n if isinstance(n, jax.Array) else np.asarray(n)

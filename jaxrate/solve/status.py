@@ -20,6 +20,14 @@ class Status(IntEnum):
     NOT_UNIQUE = 2, "the steady state is not unique: the rates that are not zero leave levels that never communicate"
     OUT_OF_RANGE = 3, "the populations span more than float64 can hold, or rate x time is above 1e18"
 
+    TOO_MANY_STEPS = 4, "the path needs more steps than `max_steps` allows"
+    NOT_FOUND = 5, "no steady state was found: the populations grow without bound, or the search did not settle"
+    BISTABLE = (
+        6,
+        "two steady states are stable, one reached from dark and one from bright: choose by jr.Steady(start='cold') "
+        "or jr.Steady(start='hot')",
+    )
+
     @property
     def message(self) -> str:
         """What it means."""

@@ -1,7 +1,7 @@
-"""Steady states of linear networks."""
+"""Steady states."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -10,59 +10,104 @@ from jax import Array, lax
 
 from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import compile_network
+from jaxrate.network.compile import compile_network, refuse_holes
 from jaxrate.network.dynamics import by_reaction
 from jaxrate.network.network import Network
+from jaxrate.solve import equilibrium
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block
 from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
 from jaxrate.solve.program import solve
-from jaxrate.solve.rates import checked_rates, refuse_nonlinear
+from jaxrate.solve.rates import checked_rates, is_linear
 from jaxrate.solve.solution import Solution
+from jaxrate.solve.start import read_start
 from jaxrate.solve.status import Status
 
 
 @dataclass(frozen=True)
 class Steady:
-    """Solver of steady states: exact elimination, species by species.
+    """Solver of steady states: exact elimination, species by species, of linear networks; a search of any other.
+
+    Args:
+        start: Where the search of a nonlinear network starts: "cold", dark and in the ground state; "hot", bright and
+            saturated; {"level": fraction, "cavity": photons}; or a `Solution`. By default both cold and hot, and an
+            ensemble in which they lead to different states gets the status `BISTABLE`.
 
     Raises:
-        ValueError: the network is nonlinear (energy transfer, a cavity), or narrow light meets an inhomogeneous
-            line; the processes are named.
+        ValueError: narrow light meets an inhomogeneous line; a start that names no population.
     """
 
+    start: Literal["cold", "hot"] | Mapping[str, Any] | Solution | None = field(default=None, compare=False)
+    search: str = field(init=False)
     axis = None
+
+    def __post_init__(self) -> None:
+        named = self.start is None or isinstance(self.start, str)
+        if isinstance(self.start, str) and self.start not in ("cold", "hot"):
+            raise ValueError(
+                f"`start` must be 'cold', 'hot', {{'cavity': photons}} or a Solution, but {self.start!r} was given."
+            )
+        object.__setattr__(self, "search", (self.start or "both") if named else "given")
 
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
-        refuse_nonlinear(network, "A steady state")
+        refuse_holes(network)
+        self._given(network)
 
     def check_names(self, network: Network, given: Collection[str]) -> None:
         """Any parameter may vary."""
         network.check_names(given)
 
-    def base(self, network: Network) -> np.ndarray:
-        """Values of the parameters."""
-        return network.base
+    def base(self, network: Network) -> Any:
+        """Values of the parameters, and the start where all lanes share it."""
+        start = self._given(network)
+        return network.base if start is None or start.ndim > 1 else np.concatenate([network.base, np.asarray(start)])
 
-    def begin(self, network: Network) -> None:
-        """A steady state starts from nowhere."""
+    def begin(self, network: Network) -> Any:
+        """Populations that the search starts from, where they differ from lane to lane."""
+        start = self._given(network)
+        return start if start is not None and start.ndim > 1 else None
+
+    def _given(self, network: Network) -> Any:
+        start = self.start
+        return None if start is None or isinstance(start, str) or is_linear(network) else read_start(start, network)
 
     def lane_bytes(self, network: Network) -> int:
         """Memory one lane needs while it is solved: what the size of a block follows from."""
         n, r = network.num_levels, len(network.reactions)
+        if not is_linear(network):
+            return equilibrium.lane_bytes(network)
         return 8 * (r + 3 * n) if n <= UNROLLED else 8 * (3 * (n + 1) ** 2 + r)
 
     def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
-        """Populations (level, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
+        """Populations (population, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
+        if not is_linear(network):
+            return equilibrium.steady(network, parameters, "both", None, lanes)
         groups, legal = checked_rates(network, parameters)
         populations, classes = _populations(network, by_reaction(network, groups, lanes), lanes, tame=False)
         return populations, _status(populations, legal, classes)
 
     def results(self, block: Block) -> tuple[dict[str, Array], Array]:
         """Observables of the steady state, and status (lane,)."""
-        populations, status = self.solve(block.network, block.parameters, block.way.lanes)
+        if is_linear(block.network):
+            populations, status = self.solve(block.network, block.parameters, block.way.lanes)
+        else:
+            populations, status = self._searched(block)
         return block.read(Solution(populations, status, block.parameters, block.network)), status
+
+    def _searched(self, block: Block) -> tuple[Array, Array]:
+        start = block.start
+        if start is None and self.search == "given":
+            start = jnp.broadcast_to(block.further[:, None], (len(block.network.populations), block.way.lanes))
+        return equilibrium.steady(block.network, block.parameters, self.search, start, block.way.lanes)
+
+    def blocks_per_call(self, network: Network) -> int | None:
+        """Blocks of one call, where they are long work by themselves."""
+        return None if is_linear(network) else 1
+
+    def method(self, network: Network) -> str:
+        """How the network is solved."""
+        return "exact elimination" if is_linear(network) else "implicit steps and Newton's method"
 
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
         """Which lanes have rates that are numbers: legal parameters may still overflow when they are multiplied."""
@@ -70,6 +115,8 @@ class Steady:
 
     def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
         """Whether it is a small network whose reactions connect all levels, none of them dark in every lane."""
+        if not is_linear(network):
+            return False
         connected = all(
             len(levels) <= UNROLLED and is_strongly_connected(_pairs(network, levels, members), len(levels))
             for levels, members in chains(network)
@@ -151,7 +198,11 @@ def _pick(rates: Any, members: list[int]) -> Any:
 
 
 def steady_state(
-    model: Model, theta: Mapping[str, Any] | None = None, *, precision: Literal["float64", "float32"] | None = None
+    model: Model,
+    theta: Mapping[str, Any] | None = None,
+    *,
+    start: Literal["cold", "hot"] | Mapping[str, Any] | Solution | None = None,
+    precision: Literal["float64", "float32"] | None = None,
 ) -> Solution:
     r"""Steady-state populations of every ensemble of a batch.
 
@@ -161,16 +212,18 @@ def steady_state(
         model: The medium.
         theta: Parameter values in SI units by name; arrays broadcast by NumPy's rules and their common shape is the
             batch. Names not given keep the model's values.
+        start: Where the search starts if the model is not linear; see `jr.Steady`.
         precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
 
     Returns:
-        A `Solution`: populations of shape (level, *batch), NaN where its `status` is not 0. NumPy arrays in, NumPy
-        arrays out; JAX arrays or tracers in, JAX arrays out.
+        A `Solution`: populations of shape (population, *batch), NaN where its `status` is not 0. NumPy arrays in,
+        NumPy arrays out; JAX arrays or tracers in, JAX arrays out.
 
     Raises:
-        ValueError: an unknown name (the nearest is proposed), shapes that do not broadcast (both are named), or a
-            model that is not linear.
+        ValueError: an unknown name (the nearest is proposed), shapes that do not broadcast (both are named), or narrow
+            light on an inhomogeneous line.
     """
-    network, given = compile_network(model), theta or {}
-    found = solve(network, Steady(), given, precision)
-    return Solution(found["populations"], found["status"], {**model.parameters(), **given}, network)
+    network, given, solver = compile_network(model), theta or {}, Steady(start)
+    found = solve(network, solver, given, precision)
+    parameters = {**model.parameters(), **given}
+    return Solution(found["populations"], found["status"], parameters, network, method=solver.method(network))

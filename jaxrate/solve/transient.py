@@ -1,58 +1,56 @@
-"""Populations in time, of linear networks: exact from one time to the next, however far apart they are."""
+"""Populations in time: exact where the network is linear and what drives it is piecewise constant, else by steps."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
 
-from jaxrate.arrays import namespace
 from jaxrate.model.model import Model
+from jaxrate.names import shown, unknown
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import compile_network
-from jaxrate.network.dynamics import by_reaction
+from jaxrate.network.compile import compile_network, refuse_holes
 from jaxrate.network.network import Network
+from jaxrate.solve import exact, stiff
 from jaxrate.solve.batch import Batch
-from jaxrate.solve.block import Block, is_pointwise
-from jaxrate.solve.drive import Drive, Segments, check_drive, check_varied, driven, edges, read_drive
-from jaxrate.solve.program import populations, solve
-from jaxrate.solve.propagator import Generator, applied, at_times, generator, product, propagator
-from jaxrate.solve.rates import checked_rates, refuse_nonlinear
+from jaxrate.solve.block import Block
+from jaxrate.solve.drive import Drive, Driven, check_drive, check_varied, edges, is_piecewise, marks, read_drive
+from jaxrate.solve.program import solve
+from jaxrate.solve.rates import checked_rates, is_linear
+from jaxrate.solve.reading import along
+from jaxrate.solve.rosenbrock import Tolerance
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.stages import Stage, planned, read_times
 from jaxrate.solve.start import Start, read_start
-from jaxrate.solve.status import Status
-
-CACHE_SHARE = 60
-"""How many times a rate matrix in float64 is counted: so many lanes to a block that three of them stay in the
-first-level cache, which is a twenty-fourth of the memory of a block."""
-
-
-STRIDE = 4
-"""Evenly spaced times computed together, each from the same populations."""
-
-FLOAT32_STEPS = 128
-"""Steps whose rounding errors in float32 may add up."""
 
 
 @dataclass(frozen=True)
 class Evolve:
-    """Solver of populations in time, for networks linear in the populations.
+    """Solver of populations in time.
+
+    A network that is linear in its populations, with drives that are piecewise constant, is solved exactly; photons,
+    energy transfer and smooth pulses by Rodas5P, with steps of each ensemble's own.
 
     Args:
         times: Increasing, from 0 on [s], shape (time,).
-        start: "ground", {"level": fraction} (numbers or arrays of the batch's shape; levels not named are empty), or a
-            `Solution` of the same levels, of a path its last time.
-        drive: {"pump.rate": jr.Segments([...])}: parameters that change from interval to interval.
+        start: "ground", {"level": fraction} (numbers or arrays of the batch's shape; what is not named is empty), or a
+            `Solution` of the same populations, of a path its last time.
+        drive: {"pump.rate": jr.pulse.Gaussian(...)}: parameters that change in time: `jr.Segments`, a pulse of
+            `jr.pulse`, or any JAX function of time [s].
+        rtol: Relative error of a step, of every population by itself; the exact path has none.
+        atol: {"cavity": 1e-6}: absolute errors of a step that are small enough, by population, in its own unit; by
+            default 1e-10 rtol for a level's fraction, 1e-3 rtol for a number of photons and 1e-10 rtol of the largest
+            value so far for a reservoir.
+        max_steps: Of one ensemble, after which its status is `TOO_MANY_STEPS`.
 
     Raises:
         ValueError: times that decrease, repeat, are negative or not finite; a start that names no level or does not
-            sum to one; a drive that ends before the last time. On a model: one that is not linear.
+            sum to one; a drive that ends before the last time; a tolerance that is not positive. On a model: narrow
+            light on an inhomogeneous line.
 
     Examples:
         >>> decay = jr.Evolve(np.linspace(0, 1e-3, 101), start={"4F3/2": 1.0})
@@ -60,25 +58,37 @@ class Evolve:
 
     times: Any = field(compare=False)
     start: Start = field(default="ground", compare=False)
-    drive: Mapping[str, Segments] | Drive | None = None
+    drive: Mapping[str, Driven] | Drive | None = None
+    rtol: float = 1e-8
+    atol: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    max_steps: int = 100_000
     stages: tuple[Stage, ...] = field(init=False)
+    size: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         drive = self.drive if isinstance(self.drive, tuple) else read_drive(self.drive)
         object.__setattr__(self, "drive", drive)
         object.__setattr__(self, "times", read_times(self.times))
+        object.__setattr__(self, "atol", _tolerances(self.rtol, self.atol, self.max_steps))
         object.__setattr__(self, "stages", tuple(stage for stage, _ in self._plan))
+        object.__setattr__(self, "size", (self.times.shape[0], len(self._marks)))
 
     @cached_property
     def _plan(self) -> list[tuple[Stage, Any]]:
         """Stages, and the times to compute in each, counted from its start."""
         if isinstance(self.times, Tracer):
-            if self.drive:
+            if self._drive:
                 raise ValueError(
                     "With a drive the times must be numbers: JAX cannot tell in which segment a tracer lies."
                 )
             return [(Stage(0.0, self.times.shape[0], False, False, False), self.times)]
-        return planned(self.times, edges(self._drive))
+        return planned(self.times, edges(self._drive)) if is_piecewise(self._drive) else []
+
+    @cached_property
+    def _marks(self) -> np.ndarray:
+        """Where a drive is not smooth, then infinity."""
+        found = marks(self._drive, float(self.times[-1])) if self._drive else []
+        return np.append(found, np.inf)
 
     @property
     def _drive(self) -> Drive:
@@ -90,11 +100,27 @@ class Evolve:
         """Every observable of one moment has an axis of times."""
         return "time", self.times, "s"
 
+    def is_exact(self, network: Network) -> bool:
+        """Whether it needs no steps."""
+        return is_linear(network) and is_piecewise(self._drive)
+
+    def method(self, network: Network) -> str:
+        """How the network is solved."""
+        return "exact propagator" if self.is_exact(network) else f"Rodas5P, rtol {self.rtol:g}"
+
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
-        refuse_nonlinear(network, "A path in time")
+        refuse_holes(network)
         check_drive(self._drive, network)
         read_start(self.start, network)
+        for name, _ in self._atol:
+            if name not in network.population_names:
+                raise ValueError(f"`atol`: {unknown('population', name, network.population_names, 'this model')}")
+
+    @property
+    def _atol(self) -> tuple[tuple[str, float], ...]:
+        assert isinstance(self.atol, tuple)
+        return self.atol
 
     def check_names(self, network: Network, given: Collection[str]) -> None:
         """Refuse unknown names, and those that a drive sets."""
@@ -102,10 +128,12 @@ class Evolve:
         check_varied(self._drive, network, given)
 
     def base(self, network: Network) -> Any:
-        """Values of the parameters, the times of all stages, and the start where all lanes share it."""
+        """Values of the parameters, times (and marks), and the start where all lanes share it."""
         start = read_start(self.start, network)
         shared = [start] if start.ndim == 1 else []
-        parts = [network.base, *(times for _, times in self._plan), *shared]
+        stiff_times = [self.times, np.array([np.inf]), self._marks]
+        times = [times for _, times in self._plan] if self.is_exact(network) else stiff_times
+        parts = [network.base, *times, *shared]
         traced = any(isinstance(part, Tracer) for part in parts)
         return jnp.concatenate(parts) if traced else np.concatenate([np.asarray(part, np.float64) for part in parts])
 
@@ -115,17 +143,20 @@ class Evolve:
         return None if start.ndim == 1 else start
 
     def lane_bytes(self, network: Network) -> int:
-        """Memory of one lane: of its matrices, and of its path where all times are computed at once."""
-        n = network.num_levels
-        path = max((stage.size for stage in self.stages if not stage.uniform), default=0)
-        return 8 * max(CACHE_SHARE * n**2, 3 * n * path)
+        """Memory of one lane."""
+        if self.is_exact(network):
+            return exact.lane_bytes(network, self.stages)
+        return stiff.lane_bytes(network, self.size[0])
+
+    def blocks_per_call(self, network: Network) -> int | None:
+        """Blocks of one call, where they are long work by themselves."""
+        return None if self.is_exact(network) else 1
 
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
-        """Which lanes have rates that are numbers, in every segment."""
-        legal = jnp.asarray(True)
-        for stage in self.stages:
-            legal = legal & checked_rates(network, self._at(stage, network, parameters), bool(self._drive))[1]
-        return legal
+        """Which lanes have rates that are numbers, as far as can be told before they are solved."""
+        if self.is_exact(network):
+            return exact.has_legal_rates(network, parameters, self._drive, self.stages)
+        return checked_rates(network, parameters)[1]
 
     def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
         """There is one way only."""
@@ -135,116 +166,44 @@ class Evolve:
         """A shorter way that is right for no lane."""
         return self.results(block)[0], jnp.asarray(False)
 
-    def _at(self, stage: Stage, network: Network, parameters: Parameters) -> Parameters:
-        """Parameters in a stage."""
-        found = driven(self._drive, network, parameters, stage.begins)
-        return parameters.exchange({name: jnp.asarray(value) for name, value in found.items()})
-
     def results(self, block: Block) -> tuple[dict[str, Array], Array]:
         """Observables by name, with the axis of times behind their own, and status (lane,)."""
         n, legal = _started(block)
-        reached, place, found, moments = legal, 0, [], []
-        for stage in self.stages:
-            parameters = self._at(stage, block.network, block.parameters)
-            K = _generator(block, parameters)
-            times = block.further[place : place + stage.size]
-            n, read = _passed(K, n, times, stage, _reader(block, parameters))
-            reached, place = reached & K.reaches(times[-1]), place + stage.size
-            found += [read] if stage.num else []
-            moments.append(stage.begins + times[: stage.num])
-        joined = {name: _joined([read[name] for read in found]) for name in found[0]}
-        held = jnp.isfinite(jnp.sum(n, axis=0)) & reached
-        status = jnp.where(legal, jnp.where(held, Status.OK, Status.OUT_OF_RANGE), Status.BAD_INPUT)
-        return self._whole(block, joined, jnp.concatenate(moments)), status.astype(jnp.int8)
+        if self.is_exact(block.network):
+            return exact.path(block, n.astype(block.way.dtype), legal, self._drive, self.stages)
+        return stiff.path(block, n, legal, self._drive, self._tolerance(block.network), self.size[0])
 
-    def _whole(self, block: Block, joined: dict[str, Array], times: Array) -> dict[str, Array]:
-        """The results, with those of functions of the whole path."""
-        whole = tuple((name, function) for name, function in block.observables if not is_pointwise(function))
-        if not whole:
-            return joined
-        n, status = joined.pop(_PATH), jnp.zeros(block.way.lanes, jnp.int8)
-        parameters = block.parameters.exchange(self.along(block.network, block.parameters, 1))
-        return joined | block.read(Solution(n, status, parameters, block.network, times), whole)
+    def _tolerance(self, network: Network) -> Tolerance:
+        smallest = dict(zip(network.population_names, stiff.smallest(network), strict=True))
+        stated = {name: error / self.rtol for name, error in self._atol}
+        return Tolerance(self.rtol, tuple((smallest | stated).values()), self.max_steps)
 
     def along(self, network: Network, parameters: Mapping[str, Any], dims: int) -> dict[str, Any]:
-        """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch).
-
-        Args:
-            network: The network.
-            parameters: Values of all, as the batch has them.
-            dims: Number of axes of the batch.
-        """
-        stages = [(driven(self._drive, network, parameters, stage.begins), stage.num) for stage in self.stages]
-        return {name: _rows([(values[name], num) for values, num in stages], dims) for name, _ in self._drive}
+        """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch)."""
+        return along(self._drive, network, parameters, self.times, dims)
 
 
-_PATH = " path"
-"""Populations at all times, kept for functions of the whole path."""
+def _tolerances(rtol: Any, atol: Any, max_steps: Any) -> tuple[tuple[str, float], ...]:
+    """Absolute tolerances by population, all checked."""
+    given = {"rtol": rtol, **{f"atol of `{name}`": error for name, error in dict(atol).items()}}
+    for name, error in given.items():
+        if isinstance(error, bool) or not isinstance(error, int | float) or not 0 < error < np.inf:
+            raise ValueError(f"`{name}` must be a positive number such as 1e-8, but {shown(error)} was given.")
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or not 1 <= max_steps < 2**31:
+        raise ValueError(f"`max_steps` must be a whole number from 1 on, but {shown(max_steps)} was given.")
+    if rtol < 1e-13:
+        raise ValueError(f"`rtol` must be 1e-13 or more, as float64 has 16 digits, but {shown(rtol)} was given.")
+    return tuple((name, float(error)) for name, error in dict(atol).items())
 
 
 def _started(block: Block) -> tuple[Array, Array]:
     """Populations to start from, those of bad lanes replaced, and which lanes are good."""
-    levels = block.network.num_levels
+    size, levels = len(block.network.populations), block.network.num_levels
     if block.start is None:
-        start = jnp.broadcast_to(block.base[-levels:, None], (levels, block.way.lanes))
-        return start.astype(block.way.dtype), jnp.asarray(True)
-    legal = jnp.all((block.start >= 0) & (block.start < jnp.inf), axis=0) & (jnp.sum(block.start, axis=0) > 0)
-    return jnp.where(legal, block.start, 1.0 / levels).astype(block.way.dtype), legal
-
-
-def _generator(block: Block, parameters: Parameters) -> Generator:
-    network, lanes = block.network, block.way.lanes
-    rates = by_reaction(network, checked_rates(network, parameters, every=True)[0], lanes)
-    pairs = [(r.products[0], r.reactants[0]) for r in network.reactions]
-    return generator(rates, pairs, network.num_levels, block.way)
-
-
-Read = Callable[[Array], dict[str, Any]]
-"""Observables of one moment, from populations (level, lane)."""
-
-
-def _reader(block: Block, parameters: Parameters) -> Read:
-    moments = tuple((name, function) for name, function in block.observables if is_pointwise(function))
-    kept = ((_PATH, populations),) if len(moments) < len(block.observables) else ()
-    status = jnp.zeros(block.way.lanes, jnp.int8)
-    return lambda n: block.read(Solution(n, status, parameters, block.network), (*moments, *kept))
-
-
-def _passed(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> tuple[Array, dict[str, Array]]:
-    """Populations at the end of a stage, and what is read in it, shapes (time, *core, lane)."""
-    if stage.uniform:
-        return _uniform(K, n, times, stage, read)
-    path = at_times(K, n, times)
-    return path[:, -1], jax.vmap(read, in_axes=1)(path[:, : stage.num])
-
-
-def _uniform(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> tuple[Array, dict[str, Array]]:
-    """By the first powers of one propagator, again and again."""
-    precise = n.dtype if stage.size <= FLOAT32_STEPS else jnp.float64
-    X, n = propagator(K, times[-1] / (stage.size - stage.from_start)).astype(precise), n.astype(precise)
-
-    powers = [X]
-    while len(powers) < min(STRIDE, stage.num // 2):
-        powers.append(product(K, X, powers[-1]))
-
-    def stride(n: Array, _: None) -> tuple[Array, dict[str, Array]]:
-        after = [applied(K, power, n) for power in powers]
-        moments = [n, *after[:-1]] if stage.from_start else after
-        return after[-1], jax.tree.map(lambda *values: jnp.stack(values), *(read(moment) for moment in moments))
-
-    n, found = jax.lax.scan(stride, n, None, length=stage.num // len(powers))
-    found = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
-    for _ in range(stage.num % len(powers)):
-        n, before = applied(K, X, n), n
-        last = read(before if stage.from_start else n)
-        found = {name: jnp.concatenate([value, last[name][None]]) for name, value in found.items()}
-    return applied(K, X, n) if stage.goes_on and not stage.from_start else n, found
-
-
-def _joined(parts: list[Array]) -> Array:
-    """Stages one after the other, (time, *core, lane) as (*core, time, lane)."""
-    whole = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-    return jnp.moveaxis(whole, 0, -2)
+        return jnp.broadcast_to(block.base[-size:, None], (size, block.way.lanes)), jnp.asarray(True)
+    legal = jnp.all((block.start >= 0) & (block.start < jnp.inf), axis=0)
+    legal = legal & (jnp.sum(block.start[:levels], axis=0) > 0)
+    return jnp.where(legal, block.start, 1.0 / levels), legal
 
 
 def evolve(
@@ -253,12 +212,17 @@ def evolve(
     times: Any,
     *,
     start: Start = "ground",
-    drive: Mapping[str, Segments] | None = None,
+    drive: Mapping[str, Driven] | None = None,
+    rtol: float = 1e-8,
+    atol: Mapping[str, float] | None = None,
+    max_steps: int = 100_000,
     precision: Literal["float64", "float32"] | None = None,
 ) -> Solution:
-    r"""Populations of every ensemble of a batch at given times, $n(t) = e^{Kt}\,n(0)$.
+    r"""Populations of every ensemble of a batch at given times.
 
-    Exact in time: however stiff the rates, every population is right relative to itself, and there is no step size.
+    A linear network with piecewise constant drives is solved exactly, $n(t) = e^{Kt}\,n(0)$: however stiff the rates,
+    every population is right relative to itself, and there is no step size. Anything else by Rodas5P. `method` of the
+    solution says which it was.
 
     Args:
         model: The medium.
@@ -266,24 +230,21 @@ def evolve(
             batch. Names not given keep the model's values.
         times: Increasing, from 0 on [s], shape (time,). A JAX tracer may be differentiated by.
         start: "ground", {"level": fraction}, or a `Solution`; see `jr.Evolve`.
-        drive: Parameters that change from interval to interval; see `jr.Evolve`.
+        drive: Parameters that change in time; see `jr.Evolve`.
+        rtol, atol, max_steps: Tolerances of steps; see `jr.Evolve`.
         precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
 
     Returns:
-        A `Solution` with populations of shape (level, time, *batch), NaN where its `status` (*batch) is not 0.
+        A `Solution` with populations of shape (population, time, *batch), NaN where its `status` (*batch) is not 0.
 
     Raises:
         ValueError: as of `jr.steady_state` and `jr.Evolve`.
     """
-    network, given, solver = compile_network(model), theta or {}, Evolve(times, start, drive)
+    network, given = compile_network(model), theta or {}
+    solver = Evolve(times, start, drive, rtol, atol or {}, max_steps)
     found = solve(network, solver, given, precision)
     parameters = {**model.parameters(), **given}
-    along = solver.along(network, parameters, np.ndim(found["status"]))
-    return Solution(found["populations"], found["status"], parameters | along, network, solver.times)
-
-
-def _rows(stages: list[tuple[Any, int]], dims: int) -> Any:
-    """Values of stages, each as often as the stage has times."""
-    xp = namespace(*(value for value, _ in stages))
-    shape = np.broadcast_shapes((1,) * dims, *(np.shape(value) for value, _ in stages))
-    return xp.concatenate([xp.broadcast_to(xp.asarray(value), (num, *shape)) for value, num in stages])
+    driven = solver.along(network, parameters, np.ndim(found["status"]))
+    return Solution(
+        found["populations"], found["status"], parameters | driven, network, solver.times, solver.method(network)
+    )

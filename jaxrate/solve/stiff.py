@@ -1,0 +1,131 @@
+"""Paths in time of nonlinear networks and of smooth drives, and their derivatives by parameters."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from jaxrate.network.network import Network
+from jaxrate.solve.block import Block
+from jaxrate.solve.drive import Drive, driven_at
+from jaxrate.solve.lanes import BLOCK_BYTES
+from jaxrate.solve.motion import Motion
+from jaxrate.solve.reading import at_moment, whole, with_path
+from jaxrate.solve.rosenbrock import START, Integrator, Tolerance
+from jaxrate.solve.status import Status
+
+LANES = 1024
+"""Lanes in a block: several times as many as there are places, so that few places are empty at its end."""
+
+PATH_BYTES = 2**26
+"""Memory of the paths of a block at most."""
+
+SMALLEST_FRACTION, SMALLEST_PHOTONS = 1e-10, 1e-3
+"""Population of a level, and number of photons, below which an error counts as one of that."""
+
+
+def lane_bytes(network: Network, num_times: int) -> int:
+    """Memory that makes blocks of as many lanes as are wanted."""
+    path = 16 * len(network.populations) * num_times
+    return max(BLOCK_BYTES // LANES, path * BLOCK_BYTES // PATH_BYTES)
+
+
+def smallest(network: Network) -> tuple[float, ...]:
+    """Population of each below which an error counts as one of that; 0 of a reservoir, which has no natural scale."""
+    return tuple(
+        SMALLEST_PHOTONS if p.is_photons else 0.0 if p.species is None else SMALLEST_FRACTION
+        for p in network.populations
+    )
+
+
+def path(
+    block: Block, start: Array, legal: Array, drive: Drive, tolerance: Tolerance, num_times: int
+) -> tuple[dict[str, Array], Array]:
+    """Observables by name, with the axis of times behind their own, and status (lane,).
+
+    Args:
+        block: What is solved; times and marks, each with an infinite one at the end, follow its parameters in `base`.
+        start: Populations to start from, shape (population, lane).
+        legal: Which lanes they are right of, shape (lane,) or ().
+        drive: Parameters that change in time.
+        tolerance: What a step may miss.
+        num_times: Number of output times.
+    """
+    motion, names = Motion(block.network, drive), len(block.network.names)
+    times = block.base[names : names + num_times]
+
+    def solved(base: Array, varied: Mapping[str, Array], start: Array) -> tuple[Array, Array]:
+        marks = base[names + num_times + 1 :][: num_marks(block, num_times)]
+        inputs = motion.inputs(block.network.parameters(base, varied), varied, block.way.lanes)
+        how = Integrator(motion, tolerance, base, base[names : names + num_times + 1], marks)
+        n, status, _ = how.path({**inputs, START: start}, block.way.lanes)
+        return n, status
+
+    n, status = by_forward_mode(solved)(block.base, block.parameters.varied, start)
+    return _read(block, n, times, drive), jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
+
+
+def num_marks(block: Block, num_times: int) -> int:
+    """Marks in `base`, that at infinity included."""
+    shared = len(block.network.populations) if block.start is None else 0
+    return len(block.further) - num_times - 1 - shared
+
+
+def _read(block: Block, n: Array, times: Array, drive: Drive) -> dict[str, Array]:
+    """Observables of every moment, then those of the whole path."""
+
+    def read(n: Array, time: Array) -> dict[str, Any]:
+        at = driven_at(drive, block.network, block.parameters, jnp.broadcast_to(time, n.shape[1:]))
+        return at_moment(block, n, block.parameters.exchange(at), with_path(block))
+
+    found = jax.vmap(read, in_axes=(1, 0))(n, times)
+    return whole(block, {name: jnp.moveaxis(x, 0, -2) for name, x in found.items()}, times, drive)
+
+
+def by_forward_mode(solved: Callable[..., tuple[Array, Array]]) -> Callable[..., tuple[Array, Array]]:
+    """The same function, whose derivatives by parameters are computed forward whatever mode asks for them.
+
+    Lanes do not know each other, so its Jacobian is one number a lane for each parameter and each result. With it the
+    rest is linear, which JAX can transpose; a loop whose number of turns is not known it cannot.
+    """
+    function = jax.custom_jvp(solved)
+
+    def pushed(primals: tuple, tangents: tuple) -> tuple:
+        leaves, tree = jax.tree.flatten(primals)
+        moved = jax.tree.leaves(tangents, is_leaf=lambda t: isinstance(t, SymbolicZero))
+        which = [i for i, t in enumerate(moved) if not isinstance(t, SymbolicZero)]
+
+        def of(*some: Array) -> tuple[Array, Array]:
+            every = list(leaves)
+            for i, x in zip(which, some, strict=True):
+                every[i] = x
+            return solved(*jax.tree.unflatten(tree, every))
+
+        return _linear(of, [leaves[i] for i in which], [moved[i] for i in which])
+
+    function.defjvp(pushed, symbolic_zeros=True)
+    return function
+
+
+def _linear(of: Callable, inputs: list[Array], tangents: list[Array]) -> tuple:
+    """Values and tangents, which are a product of the Jacobian, one column a row of the inputs."""
+    (n, status), none = of(*inputs), np.zeros
+    total = jnp.zeros_like(n)
+    for place, (x, tangent) in enumerate(zip(inputs, tangents, strict=True)):
+        rows = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x[None]
+        columns = jax.vmap(partial(_column, of, inputs, place))(jnp.arange(rows.shape[0]))
+        total = total + jnp.sum(columns * tangent.reshape(rows.shape)[:, None, None, :], axis=0)
+    return (n, status), (total, none(status.shape, jax.dtypes.float0))
+
+
+def _column(of: Callable, inputs: list[Array], place: int, row: Array) -> Array:
+    """Derivative of the populations by one row of one of the inputs."""
+    units = [jnp.zeros_like(x) for x in inputs]
+    flat = units[place].reshape(-1, units[place].shape[-1])
+    units[place] = flat.at[row].set(1.0).reshape(inputs[place].shape)
+    return jax.jvp(of, tuple(inputs), tuple(units))[1][0]
