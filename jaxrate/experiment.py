@@ -162,6 +162,11 @@ class Derivatives:
         """Blocks of one call, where they are long work by themselves; else None."""
         return self.program.blocks_per_call
 
+    @property
+    def knows_filling(self) -> bool:
+        """Whether it is told which lanes only fill up a block."""
+        return self.program.knows_filling
+
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         """Whether it has straight-line code that any lane of this batch may be for."""
         return self.program.has_short_way(base, batch)

@@ -30,6 +30,7 @@ class Block:
         start: Populations to start from, shape (level, lane), where they differ from lane to lane.
         observables: (name, function of a Solution).
         way: How to work.
+        wanted: Which lanes to solve, shape (lane,); what is found for the others is thrown away.
     """
 
     network: Network
@@ -38,6 +39,7 @@ class Block:
     start: Array | None
     observables: tuple[tuple[str, Observable], ...]
     way: Way
+    wanted: Array
 
     def read(self, solution: Solution, observables: tuple[tuple[str, Observable], ...] | None = None) -> dict[str, Any]:
         """Observables of a solution by name, shapes (*core, lane)."""
@@ -59,6 +61,6 @@ def is_pointwise(function: Observable) -> bool:
     return getattr(function, "pointwise", False)
 
 
-def without_start(block: Mapping[str, Array]) -> dict[str, Array]:
-    """The parameters of a block that vary."""
-    return {name: x for name, x in block.items() if name != START}
+def parameters_of(block: Mapping[str, Array]) -> dict[str, Array]:
+    """The parameters of a block that vary; names of other things in it begin with a blank."""
+    return {name: x for name, x in block.items() if not name.startswith(" ")}

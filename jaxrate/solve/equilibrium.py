@@ -18,7 +18,7 @@ from jaxrate.network.coefficients import Parameters
 from jaxrate.network.dynamics import scale_ratio
 from jaxrate.network.network import Network, Population
 from jaxrate.solve.lanes import BLOCK_BYTES
-from jaxrate.solve.motion import Motion, Moving
+from jaxrate.solve.motion import Law, Motion, Moving
 from jaxrate.solve.places import Inputs, through_places
 from jaxrate.solve.rosenbrock import START
 from jaxrate.solve.sparse_lu import SparseLU
@@ -31,6 +31,9 @@ MAX_TURNS = 500
 
 SETTLED = 1e-11
 """Relative change that ends the search, if a far longer step changes no more."""
+
+ROUNDING = 1e-6
+"""Relative change that is rounding if it gets no smaller: fast reactions to and fro leave little of what they move."""
 
 SAME = 1e-6
 """Relative difference below which two states are one."""
@@ -56,12 +59,14 @@ class Guess(NamedTuple):
         n: Populations.
         h: The last implicit step that was taken [s].
         factor: What it is multiplied by for the next one.
+        change: Largest relative change in it.
         turns: Steps tried.
     """
 
     n: Array
     h: Array
     factor: Array
+    change: Array
     turns: Array
 
 
@@ -80,55 +85,41 @@ class Balance:
     smallest: tuple[float, ...]
 
     @cached_property
-    def laws(self) -> np.ndarray:
-        """Conservation laws (law, population), each with a 1 in a column where the others have 0."""
-        return self._reduced[0]
+    def laws(self) -> tuple[Law, ...]:
+        """Conservation laws."""
+        return self.motion.laws
 
     @cached_property
     def replaced(self) -> tuple[int, ...]:
         """The population of each law whose balance gives way to it."""
-        return self._reduced[1]
-
-    @cached_property
-    def _reduced(self) -> tuple[np.ndarray, tuple[int, ...]]:
-        laws, columns = self.motion.network.conserved.astype(float), []
-        for row in range(len(laws)):
-            column = int(np.argmax(laws[row] != 0))
-            laws[row] /= laws[row, column]
-            for other in range(len(laws)):
-                if other != row:
-                    laws[other] -= laws[other, column] * laws[row]
-            columns.append(column)
-        return laws, tuple(columns)
+        return tuple(law.replaced for law in self.laws)
 
     @cached_property
     def lu(self) -> SparseLU:
         """How the equations are solved: photons late, as their balance may vanish where the levels' does not."""
         pattern = {(i, j) for i, j in self.motion.pattern if i not in self.replaced}
-        pattern |= {(i, int(j)) for i, law in zip(self.replaced, self.laws, strict=True) for j in law.nonzero()[0]}
+        pattern |= {(law.replaced, j) for law in self.laws for j in law.weights}
         last = (*(i for i in self._photons if i not in self.replaced), *self.replaced)
         return SparseLU(frozenset(pattern), self.motion.size, last)
 
     def weights(self, parameters: Parameters, lanes: int) -> Array:
         """Coefficients of the laws, $c_i s_i$ over $s$ of the replaced population, shape (law, population, lane)."""
-        populations = self.motion.network.populations
-        rows = [
-            float(c) * scale_ratio(populations[i], populations[here], parameters) if c else 0.0
-            for here, law in zip(self.replaced, self.laws, strict=True)
-            for i, c in enumerate(law)
-        ]
-        spread = [jnp.broadcast_to(row, (lanes,)) for row in rows]
-        return jnp.stack(spread).reshape(len(self.laws), -1, lanes) if rows else jnp.zeros((0, self.motion.size, lanes))
+        populations, found = self.motion.network.populations, jnp.zeros((len(self.laws), self.motion.size, lanes))
+        for row, law in enumerate(self.laws):
+            for j, weight in law.weights.items():
+                ratio = scale_ratio(populations[j], populations[law.replaced], parameters)
+                found = found.at[row, j].set(weight * ratio)
+        return found
 
-    def find(self, inputs: Mapping[str, Array], lanes: int) -> tuple[Array, Array]:
+    def find(self, inputs: Mapping[str, Array], wanted: Array) -> tuple[Array, Array]:
         """Populations (population, lane) and status (lane,).
 
         Args:
             inputs: Of the motion, `START` and `WEIGHTS`.
-            lanes: Number of lanes.
+            wanted: Which lanes to solve, shape (lane,).
         """
-        found = jnp.zeros((lanes, self.motion.size)), jnp.zeros(lanes, jnp.int8)
-        n, status = through_places(inputs, lanes, self.begin, self.turn, found)
+        found = jnp.zeros((*wanted.shape, self.motion.size)), jnp.full(wanted.shape, Status.NOT_FOUND, jnp.int8)
+        n, status = through_places(inputs, wanted, self.begin, self.turn, found)
         return n.T, status
 
     def begin(self, inputs: Inputs) -> Guess:
@@ -138,7 +129,8 @@ class Balance:
         slow = self._photons or tuple(range(self.motion.size))
         fastest = sum(jnp.abs(jacobian[i, i]) for i in slow if (i, i) in jacobian)
         h = jnp.broadcast_to(0.1 / jnp.maximum(fastest, 1e-200), n[0].shape)
-        return Guess(n, h, jnp.ones_like(h), jnp.zeros_like(h, jnp.int32))
+        one = jnp.ones_like(h)
+        return Guess(n, h, one, one, jnp.zeros_like(h, jnp.int32))
 
     @cached_property
     def _photons(self) -> tuple[int, ...]:
@@ -155,12 +147,14 @@ class Balance:
         n = guess.n + delta
         change = jnp.max(jnp.abs(delta) / (jnp.abs(n) + smallest), axis=0)
         good = jnp.all(n >= -smallest, axis=0) & jnp.isfinite(change)
-        settled = good & (change <= SETTLED) & (guess.factor >= 1e8)
+        rounding = (change <= ROUNDING) & (change > 0.5 * guess.change)
+        settled = good & ((change <= SETTLED) | rounding) & (guess.factor >= 1e8)
         done = settled | (guess.turns >= MAX_TURNS) | (h < 1e-250)
         after = Guess(
             n=jnp.where(good, n, guess.n),
             h=jnp.where(good, jnp.minimum(h, 1e200), jnp.where(guess.factor < 1, h, guess.h)),
             factor=_factor(guess.factor, good, change),
+            change=jnp.where(good, change, guess.change),
             turns=guess.turns + 1,
         )
         place = jnp.where(done, index, results[1].shape[0])
@@ -176,10 +170,9 @@ class Balance:
         for i in set(range(self.motion.size)) - set(self.replaced):
             longer = BEFORE if self._photons and i not in self._photons else 1.0
             matrix[i, i] = matrix.get((i, i), 0.0) + 1.0 / (longer * h)
-        for law, i in enumerate(self.replaced):
-            weights = inputs[WEIGHTS][law]
-            matrix |= {(i, int(j)): weights[j] for j in self.laws[law].nonzero()[0]}
-            change[i] = jnp.sum(weights * (inputs[START] - n), axis=0)
+        for law, weights in zip(self.laws, inputs[WEIGHTS], strict=True):
+            matrix |= {(law.replaced, j): weights[j] for j in law.weights}
+            change[law.replaced] = jnp.sum(weights * (inputs[START] - n), axis=0)
         factors = self.lu.factor(matrix)
         signs = [jnp.sign(factors[i, i]) for i in range(self.motion.size)]
         return jnp.stack(self.lu.solve(self.lu.stacked(factors), change)), jnp.prod(jnp.stack(signs), axis=0) > 0
@@ -201,7 +194,7 @@ def lane_bytes(network: Network) -> int:
 
 
 def steady(
-    network: Network, parameters: Parameters, search: str, start: Array | None, lanes: int
+    network: Network, parameters: Parameters, search: str, start: Array | None, wanted: Array
 ) -> tuple[Array, Array]:
     """Steady populations (population, lane) and status (lane,).
 
@@ -210,8 +203,9 @@ def steady(
         parameters: Legal values.
         search: From where: "cold", "hot", "both" or "given".
         start: Populations to start from, if given, shape (population, lane).
-        lanes: Number of lanes.
+        wanted: Which lanes to solve, shape (lane,).
     """
+    lanes = wanted.shape[0]
     motion = Motion(network)
     varied = {name: jnp.broadcast_to(x, (lanes,)) for name, x in parameters.varied.items()}
     balance = Balance(motion, parameters.base, smallest(network))
@@ -220,23 +214,23 @@ def steady(
     fixed = lax.stop_gradient({**inputs, START: begun})
     still = Balance(motion, lax.stop_gradient(parameters.base), balance.smallest)
     if search in ("cold", "given"):
-        n, status = still.find(fixed, lanes)
+        n, status = still.find(fixed, wanted)
     else:
-        n, status = _from_both(still, fixed, parameters, lanes, search)
+        n, status = _from_both(still, fixed, parameters, wanted, search)
     solved = jnp.where(status == Status.OK, n, 0.0)
     last, _ = balance.correction({**inputs, START: begun}, solved, jnp.full(lanes, jnp.inf))
     return solved + last, status
 
 
 def _from_both(
-    balance: Balance, inputs: Inputs, parameters: Parameters, lanes: int, search: str
+    balance: Balance, inputs: Inputs, parameters: Parameters, wanted: Array, search: str
 ) -> tuple[Array, Array]:
     """States found from dark, then from bright, by the same program; compared if search is "both"."""
     network, dark = balance.motion.network, inputs[START]
 
     def find(found: Array, bright: Array) -> tuple[Array, tuple[Array, Array]]:
-        start = jnp.where(bright, hot(network, parameters, found, lanes), dark)
-        n, status = balance.find({**inputs, START: start}, lanes)
+        start = jnp.where(bright, hot(network, parameters, found, wanted.shape[0]), dark)
+        n, status = balance.find({**inputs, START: start}, wanted)
         return n, (n, status)
 
     _, (n, status) = lax.scan(find, dark, jnp.array([False, True]))

@@ -81,6 +81,9 @@ class Kernel(Protocol):
         ...
 
 
+FILLING = " filling"
+"""Name of what says which lanes only fill up a block, 1 there and 0 elsewhere; only for kernels that know it."""
+
 UNDECIDED = -1
 """Status of a lane that the short way leaves to the careful one."""
 
@@ -149,6 +152,8 @@ def stream(
     def solved(low: int, high: int, num_blocks: int) -> Results:
         program = _program(kernel, Way(lanes, batch.dtype, short), num_blocks)
         chunk = batch.chunk(sources, low, high, lanes * num_blocks)
+        if getattr(kernel, "knows_filling", False):
+            chunk[FILLING] = (np.arange(lanes * num_blocks) >= high - low).astype(np.float64)
         used = np.int32(-(-(high - low) // lanes))
         found = _on_desk(program, base, chunk, used)
         results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}

@@ -7,12 +7,29 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.mass_action import MassAction, Pair
 from jaxrate.network.network import Network
 from jaxrate.solve.drive import Drive, driven_at
+
+
+@dataclass(frozen=True)
+class Law:
+    r"""A conservation law, $\sum_j c_j s_j n_j$ of populations j with scales $s_j$.
+
+    Attributes:
+        replaced: The population whose balance follows from those of the others, and from the law.
+        weights: $c_j$ over that of the replaced one, by population.
+        is_plain: Whether all its populations have one scale, which cancels.
+    """
+
+    replaced: int
+    weights: dict[int, float]
+    is_plain: bool
+
 
 Inputs = Mapping[str, Any]
 """What f needs of each lane: coefficients that never change, and parameters of those that do, each (..., lane)."""
@@ -37,6 +54,22 @@ class Motion:
     def size(self) -> int:
         """Number of populations."""
         return len(self.network.populations)
+
+    @cached_property
+    def laws(self) -> tuple[Law, ...]:
+        """Conservation laws, none of which has the replaced population of another."""
+        laws, columns = self.network.conserved.astype(float), []
+        for row in range(len(laws)):
+            column = int(np.argmax(laws[row] != 0))
+            laws[row] /= laws[row, column]
+            others = np.arange(len(laws)) != row
+            laws[others] -= laws[others, column][:, None] * laws[row]
+            columns.append(column)
+        return tuple(self._law(column, law) for column, law in zip(columns, laws, strict=True))
+
+    def _law(self, column: int, law: np.ndarray) -> Law:
+        weights = {int(j): float(law[j]) for j in law.nonzero()[0]}
+        return Law(column, weights, len({self.network.populations[j].scale for j in weights}) == 1)
 
     @cached_property
     def fixed(self) -> MassAction:

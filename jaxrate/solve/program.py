@@ -11,8 +11,8 @@ from jax import Array
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
 from jaxrate.solve.batch import Batch, read_batch
-from jaxrate.solve.block import START, Block, Observable, without_start
-from jaxrate.solve.lanes import UNDECIDED, Way, run
+from jaxrate.solve.block import START, Block, Observable, parameters_of
+from jaxrate.solve.lanes import FILLING, UNDECIDED, Way, run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
 
@@ -90,36 +90,44 @@ class Program:
         """Blocks of one call, where they are long work by themselves; else None."""
         return self.solver.blocks_per_call(self.network)
 
+    @property
+    def knows_filling(self) -> bool:
+        """Whether it is told which lanes only fill up a block: one that is long work leaves them alone."""
+        return self.blocks_per_call is not None
+
     def has_short_way(self, base: np.ndarray, batch: Batch) -> bool:
         """Whether it has straight-line code that any lane of this batch may be for."""
         return self.solver.has_short_way(self.network, base, batch)
 
     def __call__(self, base: Array, block: Mapping[str, Array], way: Way) -> dict[str, Array]:
         """Results by name, shapes (*core, lane), NaN where `status` is not 0; and `status`."""
-        start, varied = block.get(START), without_start(block)
-        return (self._short if way.short else self._careful)(base, varied, start, way)
+        run = self._short if way.short else self._careful
+        return run(base, parameters_of(block), block, way)
 
-    def _short(self, base: Array, varied: dict[str, Array], start: Array | None, way: Way) -> dict[str, Array]:
+    def _short(self, base: Array, varied: dict[str, Array], block: Mapping[str, Array], way: Way) -> dict[str, Array]:
         """Right for lanes with legal parameters and tame rates, whose status is OK; the others are UNDECIDED."""
-        results, tame = self.solver.short_results(self._block(base, varied, start, way))
+        results, tame = self.solver.short_results(self._block(base, varied, block, way, jnp.asarray(True)))
         others = {name: x for name, x in varied.items() if name not in self.network.checked_as_rates}
         good = jnp.broadcast_to(legal_lanes(self.network, others) & tame, (way.lanes,))
         return {**results, "status": jnp.where(good, Status.OK, UNDECIDED).astype(jnp.int8)}
 
-    def _careful(self, base: Array, varied: dict[str, Array], start: Array | None, way: Way) -> dict[str, Array]:
+    def _careful(self, base: Array, varied: dict[str, Array], block: Mapping[str, Array], way: Way) -> dict[str, Array]:
         """The way for blocks in which a lane may be bad."""
         legal = legal_lanes(self.network, varied)
         guarded = self.network.parameters(base, _or_base(self.network, base, varied, legal))
         legal = legal & self.solver.has_legal_rates(self.network, guarded)
-        results, status = self.solver.results(
-            self._block(base, _or_base(self.network, base, varied, legal), start, way)
-        )
+        guarded = _or_base(self.network, base, varied, legal)
+        results, status = self.solver.results(self._block(base, guarded, block, way, legal))
         status = jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
         solved = status == Status.OK
         return {**{name: jnp.where(solved, value, jnp.nan) for name, value in results.items()}, "status": status}
 
-    def _block(self, base: Array, varied: dict[str, Array], start: Array | None, way: Way) -> Block:
-        return Block(self.network, self.network.parameters(base, varied), base, start, self.observables, way)
+    def _block(
+        self, base: Array, varied: dict[str, Array], block: Mapping[str, Array], way: Way, legal: Array
+    ) -> Block:
+        parameters, filling = self.network.parameters(base, varied), block.get(FILLING)
+        wanted = jnp.broadcast_to(legal if filling is None else legal & (filling == 0), (way.lanes,))
+        return Block(self.network, parameters, base, block.get(START), self.observables, way, wanted)
 
 
 def legal_lanes(network: Network, block: Mapping[str, Array]) -> Array:

@@ -2,11 +2,14 @@ r"""Stiff paths in time, every lane with steps of its own, by Rodas5P."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
+from jaxrate.network.mass_action import Pair
 from jaxrate.solve import rodas
 from jaxrate.solve.motion import Motion, Moving
 from jaxrate.solve.places import Inputs, through_places
@@ -15,6 +18,12 @@ from jaxrate.solve.status import Status
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 """Factors of the step: the least, the largest, and what is kept from an estimate."""
+
+EXCITED = 1e-2
+"""Share of the excited population of a species that the error of a nearly empty level may be compared with.
+
+A level that empties at once follows the others; to know it to all digits would take most of the steps.
+"""
 
 START = " start"
 """Name of the populations to start from among the inputs; no parameter's name begins so."""
@@ -31,17 +40,29 @@ class Tolerance:
         relative: Share of a population.
         smallest: Population of each below which an error counts as one of that population; 0 for what has no natural
             scale: 1e-10 of the largest it has had.
+        species: Number of the species of each level, -1 of what is no level. An error of a level counts as one of
+            `EXCITED` of all that is excited in its species if it holds less.
         max_steps: Steps of a lane, after which it is given up.
     """
 
     relative: float
     smallest: tuple[float, ...]
+    species: tuple[int, ...]
     max_steps: int
 
     def scale(self, n: Array, largest: Array) -> Array:
         """What an error is measured in, over the relative tolerance, shape (population, lane)."""
         smallest = jnp.asarray(self.smallest)[:, None]
-        return jnp.abs(n) + jnp.where(smallest > 0, smallest, 1e-10 * jnp.maximum(largest, 1e-200))
+        floor = jnp.where(smallest > 0, smallest, 1e-10 * jnp.maximum(largest, 1e-200))
+        return jnp.maximum(jnp.abs(n) + floor, EXCITED * self._excited(n))
+
+    def _excited(self, n: Array) -> Array:
+        """All of a level's species but its fullest level, shape (population, lane)."""
+        total = jnp.zeros_like(n)
+        for s in set(self.species) - {-1}:
+            own = np.array(self.species) == s
+            total = jnp.where(own[:, None], jnp.sum(n[own], axis=0) - jnp.max(n[own], axis=0), total)
+        return total
 
 
 class Lane(NamedTuple):
@@ -92,16 +113,16 @@ class Integrator:
     times: Array
     marks: Array
 
-    def path(self, inputs: Mapping[str, Array], lanes: int) -> tuple[Array, Array, Array]:
+    def path(self, inputs: Mapping[str, Array], wanted: Array) -> tuple[Array, Array, Array]:
         """Populations (population, time, lane), status (lane,), steps (lane,).
 
         Args:
             inputs: Of the motion, and `START` (population, lane).
-            lanes: Number of lanes.
+            wanted: Which lanes to solve, shape (lane,).
         """
-        path = jnp.zeros((len(self.times) - 1, lanes, self.motion.size))
-        ends = jnp.zeros((2, lanes), jnp.int32)
-        path, ends = through_places(inputs, lanes, self.begin, self.turn, (path, ends))
+        path = jnp.zeros((len(self.times) - 1, *wanted.shape, self.motion.size))
+        ends = jnp.zeros((2, *wanted.shape), jnp.int32)
+        path, ends = through_places(inputs, wanted, self.begin, self.turn, (path, ends))
         return jnp.transpose(path, (2, 0, 1)), ends[0].astype(jnp.int8), ends[1]
 
     def begin(self, inputs: Inputs) -> Lane:
@@ -170,8 +191,8 @@ class Integrator:
     def stages(self, moving: Moving, lane: Lane, h: Array) -> Step:
         """The stages of a step, one after the other with the same factors."""
         t, inverse = self.inside(lane.t, lane.mark), 1.0 / h
-        lu = SparseLU(self.motion.pattern, self.motion.size)
-        factors = lu.stacked(lu.factor(_shifted(moving.jacobian(t, lane.n), inverse / rodas.GAMMA, lu.size)))
+        lu, laws = self._lu, self._laws
+        factors = lu.stacked(lu.factor(_system(moving.jacobian(t, lane.n), inverse / rodas.GAMMA, lu.size, laws)))
         drift = moving.drift(t, lane.n)
         tables = [jnp.asarray(x) for x in (rodas.A, rodas.C, rodas.NODES, rodas.SLOPES)]
 
@@ -180,10 +201,22 @@ class Integrator:
             t = self.inside(lane.t + node * h, lane.mark)
             b = moving.rate_of_change(t, lane.n + _weighted(a, k)) + _weighted(c, k) * inverse
             b = b if drift is None else b + slope * h * drift
-            return lax.dynamic_update_index_in_dim(k, jnp.stack(lu.solve(factors, list(b))), i, 0)
+            b = [jnp.zeros_like(h) if row in laws else value for row, value in enumerate(b)]
+            return lax.dynamic_update_index_in_dim(k, jnp.stack(lu.solve(factors, b)), i, 0)
 
         k = lax.fori_loop(0, rodas.STAGES, stage, jnp.zeros((rodas.STAGES, *lane.n.shape)))
         return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), k[-1])
+
+    @cached_property
+    def _laws(self) -> dict[int, dict[int, float]]:
+        """What no step may change, by the population whose own equation gives way to it."""
+        return {law.replaced: law.weights for law in self.motion.laws if law.is_plain}
+
+    @cached_property
+    def _lu(self) -> SparseLU:
+        rows = {(i, j) for i, law in self._laws.items() for j in law}
+        pattern = rows | {(i, j) for i, j in self.motion.pattern if i not in self._laws}
+        return SparseLU(frozenset(pattern), self.motion.size, tuple(self._laws))
 
     def put_out(self, before: Lane, after: Lane, step: Step, index: Array, path: Array) -> tuple[Array, Array]:
         """Populations at all output times that were passed."""
@@ -201,10 +234,16 @@ class Integrator:
         return lax.while_loop(lambda state: jnp.any(due(state[1])), put, (path, before.output))
 
 
-def _shifted(jacobian: Mapping[tuple[int, int], Any], shift: Array, size: int) -> dict[tuple[int, int], Any]:
-    """A diagonal less the Jacobian."""
-    found = {pair: -value for pair, value in jacobian.items()}
-    return found | {(i, i): shift + found.get((i, i), 0.0) for i in range(size)}
+def _system(
+    jacobian: Mapping[Pair, Any], shift: Array, size: int, laws: Mapping[int, Mapping[int, float]]
+) -> dict[Pair, Any]:
+    r"""$1/h\gamma - J$, the rows of some populations replaced by the laws that hold them.
+
+    The column sums of the matrix are as small as $1/h\gamma$, which rounding loses in a long step.
+    """
+    found = {pair: -value for pair, value in jacobian.items() if pair[0] not in laws}
+    found |= {(i, i): shift + found.get((i, i), 0.0) for i in range(size) if i not in laws}
+    return found | {(i, j): jnp.full_like(shift, weight) for i, law in laws.items() for j, weight in law.items()}
 
 
 def _weighted(weights: Array, k: Array) -> Array:

@@ -82,7 +82,7 @@ class Steady:
     def solve(self, network: Network, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
         """Populations (population, lane) and status (lane,); where that is not 0 the populations are arbitrary."""
         if not is_linear(network):
-            return equilibrium.steady(network, parameters, "both", None, lanes)
+            return equilibrium.steady(network, parameters, "both", None, jnp.ones(lanes, bool))
         groups, legal = checked_rates(network, parameters)
         populations, classes = _populations(network, by_reaction(network, groups, lanes), lanes, tame=False)
         return populations, _status(populations, legal, classes)
@@ -99,7 +99,7 @@ class Steady:
         start = block.start
         if start is None and self.search == "given":
             start = jnp.broadcast_to(block.further[:, None], (len(block.network.populations), block.way.lanes))
-        return equilibrium.steady(block.network, block.parameters, self.search, start, block.way.lanes)
+        return equilibrium.steady(block.network, block.parameters, self.search, start, block.wanted)
 
     def blocks_per_call(self, network: Network) -> int | None:
         """Blocks of one call, where they are long work by themselves."""

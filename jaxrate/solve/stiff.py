@@ -63,7 +63,7 @@ def path(
         marks = base[names + num_times + 1 :][: num_marks(block, num_times)]
         inputs = motion.inputs(block.network.parameters(base, varied), varied, block.way.lanes)
         how = Integrator(motion, tolerance, base, base[names : names + num_times + 1], marks)
-        n, status, _ = how.path({**inputs, START: start}, block.way.lanes)
+        n, status, _ = how.path({**inputs, START: start}, block.wanted & legal)
         return n, status
 
     n, status = by_forward_mode(solved)(block.base, block.parameters.varied, start)
