@@ -155,14 +155,15 @@ class Integrator:
         after, step = self.step(moving, lane)
         path, output = self.put_out(lane, after, step, index, path)
         arrived = output >= len(self.times) - 1
-        status = self._status(moving, lane, after, arrived)
+        status = self._status(moving, lane, after, step.h, arrived)
         done = arrived | (status != 0)
         ends = ends.at[:, jnp.where(done, index, ends.shape[1])].set(jnp.stack([status, after.steps]), mode="drop")
         return after._replace(output=output, status=status), done, (path, ends)
 
-    def _status(self, moving: Moving, before: Lane, after: Lane, arrived: Array) -> Array:
-        legal = moving.is_legal(self.inside(before.t, before.mark), before.n)
+    def _status(self, moving: Moving, before: Lane, after: Lane, h: Array, arrived: Array) -> Array:
         stuck = ~arrived & (after.t + after.h <= after.t)
+        legal = moving.is_legal(self.inside(before.t, before.mark), before.n)
+        legal = legal & (~stuck | moving.is_legal(self.inside(before.t + h, before.mark), before.n))
         tired = ~arrived & (after.steps >= self.tolerance.max_steps)
         status = jnp.where(tired, Status.TOO_MANY_STEPS, jnp.where(stuck, Status.OUT_OF_RANGE, Status.OK))
         return jnp.where(legal, status, Status.BAD_INPUT).astype(jnp.int32)

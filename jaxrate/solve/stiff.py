@@ -7,14 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrate.network.network import Network
 from jaxrate.solve.block import Block
 from jaxrate.solve.drive import Drive, driven_at
 from jaxrate.solve.lanes import BLOCK_BYTES
-from jaxrate.solve.motion import Motion
+from jaxrate.solve.motion import Motion, Moving
 from jaxrate.solve.reading import at_moment, whole, with_path
 from jaxrate.solve.rosenbrock import START, Integrator, Tolerance
 from jaxrate.solve.status import Status
@@ -44,7 +44,13 @@ def smallest(network: Network) -> tuple[float, ...]:
 
 
 def path(
-    block: Block, start: Array, legal: Array, drive: Drive, tolerance: Tolerance, num_times: int
+    block: Block,
+    start: Array,
+    legal: Array,
+    drive: Drive,
+    tolerance: Tolerance,
+    num_times: int,
+    moving_times: bool = False,
 ) -> tuple[dict[str, Array], Array]:
     """Observables by name, with the axis of times behind their own, and status (lane,).
 
@@ -55,19 +61,36 @@ def path(
         drive: Parameters that change in time.
         tolerance: What a step may miss.
         num_times: Number of output times.
+        moving_times: Whether derivatives by the times are wanted.
     """
     motion, names = Motion(block.network, drive), len(block.network.names)
-    times = block.base[names : names + num_times]
+    times, last = block.base[names : names + num_times], names + num_times + 1
+    fixed = lax.stop_gradient(block.base), block.wanted & legal
 
-    def solved(base: Array, varied: Mapping[str, Array], start: Array) -> tuple[Array, Array]:
-        marks = base[names + num_times + 1 :][: num_marks(block, num_times)]
-        inputs = motion.inputs(block.network.parameters(base, varied), varied, block.way.lanes)
-        how = Integrator(motion, tolerance, base, base[names : names + num_times + 1], marks)
-        n, status, _ = how.path({**inputs, START: start}, block.wanted & legal)
+    def solved(fixed: tuple[Array, Array], varied: Mapping[str, Array], start: Array) -> tuple[Array, Array]:
+        base, wanted = fixed
+        marks = base[last:][: num_marks(block, num_times)]
+        how = Integrator(motion, tolerance, base, base[names:last], marks)
+        inputs = motion.inputs(block.network.parameters(base, varied), varied, wanted.shape[0])
+        n, status, _ = how.path({**inputs, START: start}, wanted)
         return n, status
 
-    n, status = by_forward_mode(solved)(block.base, block.parameters.varied, start)
+    n, status = by_forward_mode(solved)(fixed, block.parameters.varied, start)
+    if moving_times:
+        inputs = motion.inputs(block.parameters, block.parameters.varied, block.way.lanes)
+        n = n + _speed(motion.at(fixed[0], inputs), n, times) * _shift(times)
     return _read(block, n, times, drive), jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
+
+
+def _shift(times: Array) -> Array:
+    """Zero, whose derivative by the times is one: a population changes with its output time as with time itself."""
+    return (times - lax.stop_gradient(times))[None, :, None]
+
+
+def _speed(moving: Moving, n: Array, times: Array) -> Array:
+    """Rates of change at all times, shape (population, time, lane)."""
+    at = jax.vmap(lambda n, t: moving.rate_of_change(jnp.broadcast_to(t, n.shape[1:]), n), (1, 0), 1)
+    return lax.stop_gradient(at(n, times))
 
 
 def num_marks(block: Block, num_times: int) -> int:
@@ -88,25 +111,30 @@ def _read(block: Block, n: Array, times: Array, drive: Drive) -> dict[str, Array
 
 
 def by_forward_mode(solved: Callable[..., tuple[Array, Array]]) -> Callable[..., tuple[Array, Array]]:
-    """The same function, whose derivatives by parameters are computed forward whatever mode asks for them.
+    """The same function, whose derivatives are computed forward whatever mode asks for them.
 
     Lanes do not know each other, so its Jacobian is one number a lane for each parameter and each result. With it the
     rest is linear, which JAX can transpose; a loop whose number of turns is not known it cannot.
+
+    Args:
+        solved: Of what is fixed, and of a dictionary of parameters and the start, each (..., lane), which it is
+            differentiated by.
     """
     function = jax.custom_jvp(solved)
 
     def pushed(primals: tuple, tangents: tuple) -> tuple:
-        leaves, tree = jax.tree.flatten(primals)
-        moved = jax.tree.leaves(tangents, is_leaf=lambda t: isinstance(t, SymbolicZero))
-        which = [i for i, t in enumerate(moved) if not isinstance(t, SymbolicZero)]
+        fixed, *moving = primals
+        leaves, tree = jax.tree.flatten(tuple(moving))
+        slopes = jax.tree.leaves(tangents[1:], is_leaf=lambda t: isinstance(t, SymbolicZero))
+        which = [i for i, t in enumerate(slopes) if not isinstance(t, SymbolicZero)]
 
         def of(*some: Array) -> tuple[Array, Array]:
             every = list(leaves)
             for i, x in zip(which, some, strict=True):
                 every[i] = x
-            return solved(*jax.tree.unflatten(tree, every))
+            return solved(fixed, *jax.tree.unflatten(tree, every))
 
-        return _linear(of, [leaves[i] for i in which], [moved[i] for i in which])
+        return _linear(of, [leaves[i] for i in which], [slopes[i] for i in which])
 
     function.defjvp(pushed, symbolic_zeros=True)
     return function
@@ -114,13 +142,13 @@ def by_forward_mode(solved: Callable[..., tuple[Array, Array]]) -> Callable[...,
 
 def _linear(of: Callable, inputs: list[Array], tangents: list[Array]) -> tuple:
     """Values and tangents, which are a product of the Jacobian, one column a row of the inputs."""
-    (n, status), none = of(*inputs), np.zeros
+    n, status = of(*inputs)
     total = jnp.zeros_like(n)
     for place, (x, tangent) in enumerate(zip(inputs, tangents, strict=True)):
-        rows = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x[None]
-        columns = jax.vmap(partial(_column, of, inputs, place))(jnp.arange(rows.shape[0]))
-        total = total + jnp.sum(columns * tangent.reshape(rows.shape)[:, None, None, :], axis=0)
-    return (n, status), (total, none(status.shape, jax.dtypes.float0))
+        rows = x.size // x.shape[-1]
+        columns = jax.vmap(partial(_column, of, inputs, place))(jnp.arange(rows))
+        total = total + jnp.sum(columns * tangent.reshape(rows, -1)[:, None, None, :], axis=0)
+    return (n, status), (total, np.zeros(status.shape, jax.dtypes.float0))
 
 
 def _column(of: Callable, inputs: list[Array], place: int, row: Array) -> Array:

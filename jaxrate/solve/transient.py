@@ -88,7 +88,7 @@ class Evolve:
     @cached_property
     def _marks(self) -> np.ndarray:
         """Where a drive is not smooth, then infinity."""
-        found = marks(self._drive, float(self.times[-1])) if self._drive else []
+        found = marks(self._drive, float(self.times[-1])) if self._drive else []  # then they are numbers, see _plan
         return np.append(found, np.inf)
 
     @property
@@ -172,7 +172,8 @@ class Evolve:
         n, legal = _started(block)
         if self.is_exact(block.network):
             return exact.path(block, n.astype(block.way.dtype), legal, self._drive, self.stages)
-        return stiff.path(block, n, legal, self._drive, self._tolerance(block.network), self.size[0])
+        tolerance, moving = self._tolerance(block.network), isinstance(self.times, Tracer)
+        return stiff.path(block, n, legal, self._drive, tolerance, self.size[0], moving)
 
     def _tolerance(self, network: Network) -> Tolerance:
         smallest = dict(zip(network.population_names, stiff.smallest(network), strict=True))
