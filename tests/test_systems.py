@@ -11,11 +11,23 @@ import pytest
 import jaxrate as jr
 from jaxrate.constants import c, h, k
 from jaxrate.physics import einstein
-from tests.systems import bloch, four_level, thermal, three_level, two_level
+from tests.systems import (
+    bloch,
+    four_level,
+    gain_reservoir,
+    laser,
+    q_switch,
+    quench,
+    ruby,
+    thermal,
+    three_level,
+    two_level,
+)
 from tests.systems.system import System
 from tests.tolerance import close
 
 SYSTEMS = [system for module in (thermal, two_level, three_level, four_level, bloch) for system in module.SYSTEMS]
+NONLINEAR = [system for module in (laser, ruby, quench, gain_reservoir, q_switch) for system in module.SYSTEMS]
 VALUES = {"float64": 1e-9, "float32": 2e-5}
 """What is stated with a cross-section or a wavelength has been through a few more roundings than populations have."""
 
@@ -23,7 +35,7 @@ each_system = pytest.mark.parametrize("system", SYSTEMS, ids=str)
 
 
 def bench(system: System) -> jr.Experiment:
-    return jr.Experiment(system.model, jr.Steady(), system.observables)
+    return jr.Experiment(system.model, system.solver, system.observables)
 
 
 def given(system: System, dtype: Any) -> dict[str, np.ndarray]:
@@ -60,9 +72,20 @@ def test_through_the_dispatcher(system: System, dtype: str):
     check(system, theta, *found)
 
 
+@pytest.mark.parametrize("system", NONLINEAR, ids=str)
+def test_nonlinear_systems(system: System):
+    """Steady states that are searched for, and paths in steps: values, and derivatives of every lane."""
+    test_through_the_dispatcher(system, "numpy")
+
+
 @pytest.mark.parametrize(
     ("system", "dtype"),
-    [*((system, "float64") for system in SYSTEMS), (thermal.SYSTEMS[0], "float32"), (four_level.SYSTEMS[0], "float32")],
+    [
+        *((system, "float64") for system in SYSTEMS),
+        (thermal.SYSTEMS[0], "float32"),
+        (four_level.SYSTEMS[0], "float32"),
+        (laser.SYSTEMS[0], "float64"),
+    ],
     ids=str,
 )
 def test_inside_jit_and_grad(system: System, dtype: str):
@@ -144,3 +167,10 @@ def test_saturation_follows_from_the_closed_forms_of_physics():
     isat = jr.SaturationIntensity("laser")(jr.steady_state(four_level.SYSTEMS[0].model, theta))
     tau = jr.saturation.pumped_lifetime(1 / (four_level.BETWEEN + four_level.DOWN), pump)
     close(isat, h * c / four_level.WAVELENGTH / (four_level.SIGMA * tau), 1e-9)
+
+
+def test_numbers_of_the_gain_reservoir():
+    """G0 = 1000: s = 1e-3 -> 567.505, 0.1 -> 34.6303; by Frantz and Nodvik G0 = 3, F = 1 -> 1.8172397."""
+    system = gain_reservoir.SYSTEMS[0]
+    close(np.exp(bench(system)(system.theta)["q"])[:2], [567.505, 34.6303], 1e-6)
+    close(1 + np.log(3) - gain_reservoir.after_pulse(3.0, 1.0), 1.8172397, 1e-7)

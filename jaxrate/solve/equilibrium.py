@@ -30,7 +30,10 @@ MAX_TURNS = 500
 """Implicit steps after which the search is given up: a laser takes some tens."""
 
 SETTLED = 1e-11
-"""Relative change that ends the search, if a far longer step changes no more."""
+"""Relative change that ends the search, if far longer steps change no more."""
+
+LONGER = 1e12
+"""How much longer."""
 
 ROUNDING = 1e-6
 """Relative change that is rounding if it gets no smaller: fast reactions to and fro leave little of what they move."""
@@ -39,7 +42,7 @@ SAME = 1e-6
 """Relative difference below which two states are one."""
 
 NEAR = 1e-3
-"""Relative change from which on the factor between steps is squared, which ends in Newton's method."""
+"""Relative change from which on, if it falls, the factor between steps is squared: this ends in Newton's method."""
 
 BEFORE = 1e12
 """How much longer the steps of all else are than those of photons: all else is in balance with them at any moment.
@@ -60,6 +63,7 @@ class Guess(NamedTuple):
         h: The last implicit step that was taken [s].
         factor: What it is multiplied by for the next one.
         change: Largest relative change in it.
+        still: How much longer the steps have become since the change is `ROUNDING` or less.
         turns: Steps tried.
     """
 
@@ -67,6 +71,7 @@ class Guess(NamedTuple):
     h: Array
     factor: Array
     change: Array
+    still: Array
     turns: Array
 
 
@@ -130,7 +135,7 @@ class Balance:
         fastest = sum(jnp.abs(jacobian[i, i]) for i in slow if (i, i) in jacobian)
         h = jnp.broadcast_to(0.1 / jnp.maximum(fastest, 1e-200), n[0].shape)
         one = jnp.ones_like(h)
-        return Guess(n, h, one, one, jnp.zeros_like(h, jnp.int32))
+        return Guess(n, h, one, one, one, jnp.zeros_like(h, jnp.int32))
 
     @cached_property
     def _photons(self) -> tuple[int, ...]:
@@ -141,24 +146,25 @@ class Balance:
         return self.motion.at(self.base, {name: a for name, a in inputs.items() if name not in (START, WEIGHTS)})
 
     def turn(self, inputs: Inputs, guess: Guess, index: Array, results: tuple) -> tuple[Guess, Array, tuple]:
-        """One implicit step, taken where no population turns negative."""
+        """One implicit step, taken where no population turns negative, and none grows so fast that it leads back."""
         h, smallest = guess.h * guess.factor, jnp.asarray(self.smallest)[:, None]
-        delta, stable = self.correction(inputs, guess.n, h)
+        delta, ahead = self.correction(inputs, guess.n, h)
         n = guess.n + delta
         change = jnp.max(jnp.abs(delta) / (jnp.abs(n) + smallest), axis=0)
-        good = jnp.all(n >= -smallest, axis=0) & jnp.isfinite(change)
-        rounding = (change <= ROUNDING) & (change > 0.5 * guess.change)
-        settled = good & ((change <= SETTLED) | rounding) & (guess.factor >= 1e8)
+        good = jnp.all(n >= -smallest, axis=0) & jnp.isfinite(change) & ahead
+        still = jnp.where(good & (change <= ROUNDING), guess.still * guess.factor, 1.0)
+        settled = (still >= LONGER) & ((change <= SETTLED) | (change > 0.5 * guess.change))
         done = settled | (guess.turns >= MAX_TURNS) | (h < 1e-250)
         after = Guess(
             n=jnp.where(good, n, guess.n),
             h=jnp.where(good, jnp.minimum(h, 1e200), jnp.where(guess.factor < 1, h, guess.h)),
-            factor=_factor(guess.factor, good, change),
+            factor=_factor(guess.factor, good, change, guess.change),
             change=jnp.where(good, change, guess.change),
+            still=jnp.minimum(still, 1e100),
             turns=guess.turns + 1,
         )
         place = jnp.where(done, index, results[1].shape[0])
-        status = jnp.where(settled & stable, Status.OK, Status.NOT_FOUND).astype(jnp.int8)
+        status = jnp.where(settled, Status.OK, Status.NOT_FOUND).astype(jnp.int8)
         found, known = results
         return after, done, (found.at[place].set(n.T, mode="drop"), known.at[place].set(status, mode="drop"))
 
@@ -178,9 +184,13 @@ class Balance:
         return jnp.stack(self.lu.solve(self.lu.stacked(factors), change)), jnp.prod(jnp.stack(signs), axis=0) > 0
 
 
-def _factor(factor: Array, good: Array, change: Array) -> Array:
-    """Between the last step taken and the next: more after a success, less after a failure, less than 1 at last."""
-    longer = jnp.where(change <= NEAR, jnp.square(jnp.maximum(factor, 4.0)), jnp.minimum(factor * 1.5, 10.0))
+def _factor(factor: Array, good: Array, change: Array, before: Array) -> Array:
+    """Between the last step taken and the next: more after a success, less after a failure, less than 1 at last.
+
+    Far more only where the change is small and gets smaller: where a branch has just ended, it is small all along.
+    """
+    near = (change <= NEAR) & (change < 0.5 * before) | (change <= SETTLED)
+    longer = jnp.where(near, jnp.square(jnp.maximum(factor, 4.0)), jnp.minimum(factor * 1.5, 10.0))
     return jnp.where(good, jnp.clip(longer, 1.3, 1e60), jnp.where(factor > 1.1, jnp.sqrt(factor), 0.25))
 
 

@@ -1,7 +1,7 @@
 """What an exact system is: a model, a batch, and its observables and their slopes in closed form."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class System:
         theta: A batch, shapes (lane,).
         observables: What is read.
         exact: Values and slopes {observable: {parameter: slope}} of a batch, in NumPy's float64.
+        solver: How it is solved; of a path the values have an axis of times before that of the lanes.
     """
 
     name: str
@@ -30,6 +31,7 @@ class System:
     theta: Theta
     observables: Mapping[str, Any]
     exact: Callable[[Theta], tuple[Values, Slopes]]
+    solver: Any = field(default_factory=jr.Steady)
 
     def __str__(self) -> str:
         return self.name
