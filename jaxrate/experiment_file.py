@@ -24,14 +24,16 @@ from jaxrate.solve.steady import Steady
 from jaxrate.solve.transient import Evolve
 from jaxrate.units import to_frequency, to_si
 
-EXPERIMENT_KEYS = ("observables", "evolve")
-EVOLVE_KEYS = ("start", "drive")
+EXPERIMENT_KEYS = ("observables", "evolve", "steady")
+TOLERANCES = ("rtol", "atol", "max_steps")
+EVOLVE_KEYS = ("start", "drive", *TOLERANCES)
 RANGE_KEYS = ("start", "stop", "num", "spacing")
 
 _OBSERVABLES = (
-    *(observe.BranchingRatio, observe.CrossSection, observe.DecayTime, observe.Fluorescence, observe.Gain),
-    *(observe.Inversion, observe.Lifetime, observe.NetPower, observe.Population, observe.SaturationIntensity),
-    observe.ThermalEmission,
+    *(observe.AbsorbedPump, observe.BranchingRatio, observe.CrossSection, observe.DecayTime, observe.Fluorescence),
+    *(observe.Gain, observe.GainOverLoss, observe.Inversion, observe.Lifetime, observe.NetPower, observe.OutputPower),
+    *(observe.Population, observe.DisturbanceGrowth, observe.RelaxationDamping, observe.RelaxationOscillation),
+    *(observe.SaturationIntensity, observe.ThermalEmission),
 )
 OBSERVABLES: dict[str, type[Observable]] = {cls.__name__: cls for cls in _OBSERVABLES}
 
@@ -99,7 +101,7 @@ def read_experiment(given: Any, model: Model, where: str = "[experiment]") -> Ex
     """The experiment that a table states by itself, without a table of measured numbers.
 
     Args:
-        given: `observables`, and `evolve` with `times` where it is a path in time.
+        given: `observables`, and `evolve` with `times` where it is a path in time, or `steady` with a `start`.
         model: The medium.
         where: The table's place, for messages.
 
@@ -112,7 +114,7 @@ def read_experiment(given: Any, model: Model, where: str = "[experiment]") -> Ex
     observables = read_observables(given.get("observables", {}), where)
     evolve = read_evolve(given["evolve"], f"{where} `evolve`", timed=True) if "evolve" in given else None
     try:
-        solver = Steady() if evolve is None else Evolve(**evolve)
+        solver = Steady(read_steady_start(given, where)) if evolve is None else Evolve(**evolve)
         return Experiment(model, solver, {name: cls(**arguments) for name, (cls, arguments) in observables.items()})
     except ValueError as error:
         raise StatementError(f"{where}: {error}") from error
@@ -127,7 +129,8 @@ def experiment_table(experiment: Experiment) -> dict[str, Any]:
     observables = {name: _observable_table(name, o) for name, o in experiment.observables.items()}
     solver = experiment.solver
     if type(solver) is Steady:
-        return {"observables": observables}
+        steady = {} if solver.start is None else {"steady": {"start": _start_table(solver.start)}}
+        return {"observables": observables, **steady}
     if type(solver) is Evolve:
         return {"observables": observables, "evolve": _evolve_table(solver, experiment.network)}
     kind = type(solver).__name__
@@ -199,7 +202,7 @@ def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
     """Arguments of `jr.Evolve`.
 
     Args:
-        given: `start` and `drive`, and `times` if they are stated here: a list, or { start, stop, num, spacing }.
+        given: `start`, `drive` and tolerances, and `times` if they are stated here: a list, or { start, stop, num, spacing }.
         where: The place of the table, for messages.
         timed: Whether the times are stated here.
 
@@ -214,7 +217,21 @@ def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
     if "drive" in given:
         drives = dotted(as_table(given["drive"], f"{where} `drive`"), is_value)
         found["drive"] = {name: _driven(name, stated, where) for name, stated in drives.items()}
-    return found
+    if "atol" in given:
+        as_table(given["atol"], f"{where} `atol`")
+    return found | {key: given[key] for key in TOLERANCES if key in given}
+
+
+def read_steady_start(given: Mapping[str, Any], where: str) -> Any:
+    """Where the search of a steady state starts; None where it is not stated."""
+    if "steady" not in given:
+        return None
+    if "evolve" in given:
+        raise StatementError(f"{where}: state `evolve` or `steady`, not both.")
+    stated = as_table(given["steady"], f'{where} `steady`, for example {{ start = "cold" }},')
+    check_keys(("start",), stated, f"{where} `steady`")
+    start = stated.get("start")
+    return start if start in (None, "cold", "hot") else _start(start, f"{where} `steady`")
 
 
 def _times(given: Any, where: str) -> Any:
@@ -287,7 +304,10 @@ def _driven(name: str, given: Any, where: str) -> Segments | Pulse:
 def _evolve_table(solver: Evolve, network: Network) -> dict[str, Any]:
     assert isinstance(solver.drive, tuple)
     drive = {"drive": _drive_table(solver.drive, network)} if solver.drive else {}
-    return {"times": np.asarray(solver.times).tolist(), "start": _start_table(solver.start), **drive}
+    stated = {key: getattr(solver, key) for key in TOLERANCES if getattr(solver, key) != getattr(Evolve, key)}
+    if "atol" in stated:
+        stated["atol"] = dict(stated["atol"])
+    return {"times": np.asarray(solver.times).tolist(), "start": _start_table(solver.start), **drive, **stated}
 
 
 def _start_table(start: Any) -> Any:

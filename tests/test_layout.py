@@ -28,6 +28,7 @@ LEVELS = {
     "observe": 5,
     "experiment": 6,
     "experiment_file": 7,
+    "laser": 7,
     "sweep": 8,
     "plot": 8,
     "fit": 9,

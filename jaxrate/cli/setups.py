@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from jaxrate.experiment import Experiment
-from jaxrate.experiment_file import EXPERIMENT_KEYS, Stated, as_table, check_keys, read_evolve, read_observables
+from jaxrate.experiment_file import (
+    EXPERIMENT_KEYS,
+    Stated,
+    as_table,
+    check_keys,
+    read_evolve,
+    read_observables,
+    read_steady_start,
+)
 from jaxrate.fit.table import Table
 from jaxrate.model.model import Model
 from jaxrate.names import shown
@@ -34,12 +42,14 @@ class Setup:
         where: Its table in the file, for messages.
         observables: By column: class of the observable, and its arguments.
         evolve: Arguments of `jr.Evolve` but for the times; None for the steady state.
+        start: Where the search of a steady state starts, where the file says.
         data: Its table of numbers, where the file names one.
     """
 
     where: str
     observables: Mapping[str, Stated]
     evolve: Mapping[str, Any] | None
+    start: Any
     data: Path | None
 
     def experiment(self, model: Model, table: Table) -> Experiment:
@@ -55,7 +65,7 @@ class Setup:
             raise FitFileError(f"{self.where}: {error}") from error
 
     def _solver(self, table: Table) -> Steady | Evolve:
-        return Steady() if self.evolve is None else Evolve(_present(table.si("time", "s")), **self.evolve)
+        return Steady(self.start) if self.evolve is None else Evolve(_present(table.si("time", "s")), **self.evolve)
 
 
 def read_setups(given: dict[str, Any], path: Path) -> dict[str, Setup]:
@@ -85,6 +95,7 @@ def _setup(given: dict[str, Any], where: str, path: Path) -> Setup:
         where=f"{path}: {where}",
         observables=observables,
         evolve=read_evolve(given["evolve"], f"{where} `evolve`", timed=False) if "evolve" in given else None,
+        start=read_steady_start(given, where),
         data=None if data is None else path.parent / data,
     )
 

@@ -29,6 +29,7 @@ def compile_network(model: Model) -> Network:
         names=tuple(p.name for p in parameters),
         domains=tuple(p.domain for p in parameters),
         derived=tuple(model.derived().items()),
+        energies=tuple(level.joules for level in model.levels),
         num_levels=len(model.levels),
         model=model,
     )

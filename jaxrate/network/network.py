@@ -86,6 +86,7 @@ class Network:
         names: Names of the parameters, in the order of `base`.
         domains: Legal values of each: "positive", "nonnegative" or "finite".
         derived: Parameters that follow from others: (name, expression or function).
+        energies: Of the levels [J], None where not stated: which is the ground state, what a pumped atom holds.
         model: The statement it came from; only its numbers may differ between equal networks.
     """
 
@@ -95,6 +96,7 @@ class Network:
     names: tuple[str, ...]
     domains: tuple[str, ...]
     derived: tuple[tuple[str, Any], ...]
+    energies: tuple[float | None, ...]
     num_levels: int
     model: Model = field(compare=False)
 

@@ -5,6 +5,9 @@ called on either.
 """
 
 from jaxrate.observe.decay import DecayTime as DecayTime
+from jaxrate.observe.laser import AbsorbedPump as AbsorbedPump
+from jaxrate.observe.laser import GainOverLoss as GainOverLoss
+from jaxrate.observe.laser import OutputPower as OutputPower
 from jaxrate.observe.light import CrossSection as CrossSection
 from jaxrate.observe.light import Gain as Gain
 from jaxrate.observe.observable import Observable as Observable
@@ -16,4 +19,7 @@ from jaxrate.observe.population import Population as Population
 from jaxrate.observe.power import Fluorescence as Fluorescence
 from jaxrate.observe.power import NetPower as NetPower
 from jaxrate.observe.power import ThermalEmission as ThermalEmission
+from jaxrate.observe.relaxation import DisturbanceGrowth as DisturbanceGrowth
+from jaxrate.observe.relaxation import RelaxationDamping as RelaxationDamping
+from jaxrate.observe.relaxation import RelaxationOscillation as RelaxationOscillation
 from jaxrate.observe.saturation import SaturationIntensity as SaturationIntensity

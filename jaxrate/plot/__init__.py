@@ -11,6 +11,9 @@ from jaxrate.plot.fits import fit_correlation as fit_correlation
 from jaxrate.plot.fits import fit_profiles as fit_profiles
 from jaxrate.plot.fits import fit_starts as fit_starts
 from jaxrate.plot.fitted import fit_data as fit_data
+from jaxrate.plot.lasers import modulation_response as modulation_response
+from jaxrate.plot.lasers import power_curve as power_curve
+from jaxrate.plot.lasers import turn_on as turn_on
 from jaxrate.plot.spectra import cross_sections as cross_sections
 from jaxrate.plot.spectra import spectrum as spectrum
 from jaxrate.plot.sweeps import curves as curves

@@ -49,10 +49,10 @@ def populations(
     Raises:
         ValueError: a steady state, a batch, or no level of that name.
     """
-    _check_path(path)
+    check_path(path)
     levels = path.model.level_names if levels is None else tuple(levels)
     values = np.array([path[name] for name in levels])
-    factor = _time_axis(ax := axes(ax), path.times)
+    factor = time_axis(ax := axes(ax), path.times)
     for i, (name, n) in enumerate(zip(_short(path.model, levels), values, strict=True)):
         style = STYLES[i // COLOURS % len(STYLES)]
         ax.plot(path.times * factor, n, color=f"C{i % COLOURS}", linestyle=style, label=typeset(name))
@@ -63,7 +63,8 @@ def populations(
     return ax
 
 
-def _check_path(path: Solution) -> None:
+def check_path(path: Solution) -> None:
+    """Refuse what is no path of one ensemble."""
     if path.times is None:
         raise ValueError("A plot against time must be of a path in time, jr.evolve(...), not of a steady state.")
     if np.ndim(path.populations) != 2:
@@ -80,7 +81,7 @@ def _short(model: Model, names: Sequence[str]) -> list[str]:
     return [level.name if alone else level.full_name for level in levels]
 
 
-def _time_axis(ax: Axes, times: Any) -> float:
+def time_axis(ax: Axes, times: Any) -> float:
     """Name and scale the axis of times, and return what a time in seconds is multiplied by: decades are in seconds."""
     decades = is_logarithmic(np.asarray(times)[np.asarray(times) > 0])
     power = 0 if decades else max((p for p in PREFIXES if 10.0**p <= times[-1]), default=min(PREFIXES))
@@ -120,10 +121,10 @@ def decay(path: Solution, lines: Iterable[str] | None = None, *, ax: Axes | None
     Raises:
         ValueError: a steady state, a batch, no such line, or none that emits light at the first time.
     """
-    _check_path(path)
+    check_path(path)
     lit = _lit(path, lines)
     light = [_fluorescence(path, level) for level in lit]
-    factor = _time_axis(ax := axes(ax), path.times)
+    factor = time_axis(ax := axes(ax), path.times)
     for i, ((level, labels), values) in enumerate(zip(lit.items(), light, strict=True)):
         name = typeset(f"{level} ({', '.join(labels)}){_fall(path.times, values)}")
         # Dashes let curves that coincide be seen.

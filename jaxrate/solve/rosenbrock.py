@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from jaxrate.network.mass_action import Pair
@@ -18,12 +17,6 @@ from jaxrate.solve.status import Status
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 """Factors of the step: the least, the largest, and what is kept from an estimate."""
-
-EXCITED = 1e-2
-"""Share of the excited population of a species that the error of a nearly empty level may be compared with.
-
-A level that empties at once follows the others; to know it to all digits would take most of the steps.
-"""
 
 START = " start"
 """Name of the populations to start from among the inputs; no parameter's name begins so."""
@@ -40,29 +33,17 @@ class Tolerance:
         relative: Share of a population.
         smallest: Population of each below which an error counts as one of that population; 0 for what has no natural
             scale: 1e-10 of the largest it has had.
-        species: Number of the species of each level, -1 of what is no level. An error of a level counts as one of
-            `EXCITED` of all that is excited in its species if it holds less.
         max_steps: Steps of a lane, after which it is given up.
     """
 
     relative: float
     smallest: tuple[float, ...]
-    species: tuple[int, ...]
     max_steps: int
 
     def scale(self, n: Array, largest: Array) -> Array:
         """What an error is measured in, over the relative tolerance, shape (population, lane)."""
         smallest = jnp.asarray(self.smallest)[:, None]
-        floor = jnp.where(smallest > 0, smallest, 1e-10 * jnp.maximum(largest, 1e-200))
-        return jnp.maximum(jnp.abs(n) + floor, EXCITED * self._excited(n))
-
-    def _excited(self, n: Array) -> Array:
-        """All of a level's species but its fullest level, shape (population, lane)."""
-        total = jnp.zeros_like(n)
-        for s in set(self.species) - {-1}:
-            own = np.array(self.species) == s
-            total = jnp.where(own[:, None], jnp.sum(n[own], axis=0) - jnp.max(n[own], axis=0), total)
-        return total
+        return jnp.abs(n) + jnp.where(smallest > 0, smallest, 1e-10 * jnp.maximum(largest, 1e-200))
 
 
 class Lane(NamedTuple):
@@ -87,7 +68,15 @@ class Lane(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step that was tried: its length [s], its stages (stage, population, place), where it leads, its error."""
+    """A step that was tried.
+
+    Attributes:
+        h: Its length [s].
+        k: Its stages, shape (stage, population, place).
+        n: Where it leads.
+        error: What it misses. Of a population that empties in a fraction of the step this is as much less as the
+            fraction is: it follows the others, and forgets its error before the next step.
+    """
 
     h: Array
     k: Array
@@ -132,7 +121,8 @@ class Integrator:
         change = self.moving(inputs).rate_of_change(self.inside(t, zero), n)
         largest = jnp.maximum(jnp.abs(n), jnp.abs(change) * self.times[-2])
         speed = jnp.max(jnp.abs(change) / self.tolerance.scale(n, largest), axis=0)
-        h = jnp.minimum(1e-2 / jnp.where(speed > 0, speed, 1e-300), self.times[-2])
+        last = jnp.where(self.times[-2] > 0, self.times[-2], 1.0)
+        h = jnp.minimum(1e-2 / jnp.where(speed > 0, speed, 1e-300), last)
         h = jnp.where(jnp.isfinite(h), h, 0.0)
         return Lane(t, lax.stop_gradient(h), n, lax.stop_gradient(largest), zero, zero, zero, zero)
 
@@ -193,7 +183,8 @@ class Integrator:
         """The stages of a step, one after the other with the same factors."""
         t, inverse = self.inside(lane.t, lane.mark), 1.0 / h
         lu, laws = self._lu, self._laws
-        factors = lu.stacked(lu.factor(_system(moving.jacobian(t, lane.n), inverse / rodas.GAMMA, lu.size, laws)))
+        jacobian = moving.jacobian(t, lane.n)
+        factors = lu.stacked(lu.factor(_system(jacobian, inverse / rodas.GAMMA, lu.size, laws)))
         drift = moving.drift(t, lane.n)
         tables = [jnp.asarray(x) for x in (rodas.A, rodas.C, rodas.NODES, rodas.SLOPES)]
 
@@ -206,7 +197,8 @@ class Integrator:
             return lax.dynamic_update_index_in_dim(k, jnp.stack(lu.solve(factors, b)), i, 0)
 
         k = lax.fori_loop(0, rodas.STAGES, stage, jnp.zeros((rodas.STAGES, *lane.n.shape)))
-        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), k[-1])
+        emptied = jnp.stack([1.0 + h * jnp.abs(jacobian.get((i, i), jnp.zeros_like(h))) for i in range(lu.size)])
+        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), k[-1] / emptied)
 
     @cached_property
     def _laws(self) -> dict[int, dict[int, float]]:

@@ -41,8 +41,8 @@ class Evolve:
             `Solution` of the same populations, of a path its last time.
         drive: {"pump.rate": jr.pulse.Gaussian(...)}: parameters that change in time: `jr.Segments`, a pulse of
             `jr.pulse`, or any JAX function of time [s].
-        rtol: Relative error of a step, of every population by itself, of a nearly empty level as a share of 1 % of all
-            that is excited in its species; the exact path has none.
+        rtol: Relative error of a step, of every population by itself; of one that empties in a fraction of the step,
+            which follows the others, as much more as the fraction is smaller. The exact path has none.
         atol: {"cavity": 1e-6}: absolute errors of a step that are small enough, by population, in its own unit; by
             default 1e-10 rtol for a level's fraction, 1e-3 rtol for a number of photons and 1e-10 rtol of the largest
             value so far for a reservoir.
@@ -178,8 +178,7 @@ class Evolve:
     def _tolerance(self, network: Network) -> Tolerance:
         smallest = dict(zip(network.population_names, stiff.smallest(network), strict=True))
         stated = {name: error / self.rtol for name, error in self._atol}
-        species = tuple(-1 if p.species is None else p.species for p in network.populations)
-        return Tolerance(self.rtol, tuple((smallest | stated).values()), species, self.max_steps)
+        return Tolerance(self.rtol, tuple((smallest | stated).values()), self.max_steps)
 
     def along(self, network: Network, parameters: Mapping[str, Any], dims: int) -> dict[str, Any]:
         """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch)."""
@@ -205,8 +204,9 @@ def _started(block: Block) -> tuple[Array, Array]:
     if block.start is None:
         return jnp.broadcast_to(block.base[-size:, None], (size, block.way.lanes)), jnp.asarray(True)
     legal = jnp.all((block.start >= 0) & (block.start < jnp.inf), axis=0)
-    legal = legal & (jnp.sum(block.start[:levels], axis=0) > 0)
-    return jnp.where(legal, block.start, 1.0 / levels), legal
+    if levels:
+        legal = legal & (jnp.sum(block.start[:levels], axis=0) > 0)
+    return jnp.where(legal, block.start, 1.0 / max(levels, 1)), legal
 
 
 def evolve(
