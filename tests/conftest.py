@@ -1,7 +1,9 @@
-"""Programs compiled once are kept for the other workers, for processes that tests start and for the next run."""
+"""Compiled programs are kept for other workers and for the next run; long tests run where they are asked for."""
 
 import os
 from pathlib import Path
+
+import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrate" / "tests"
 """Most of the time of a first run is compilation; later ones take half as long."""
@@ -11,3 +13,11 @@ def pytest_configure() -> None:
     """Set JAX's own compile cache, unless it is set."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the tests marked as long, unless JAXRATE_LONG is set."""
+    if not os.environ.get("JAXRATE_LONG"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: set JAXRATE_LONG=1 to run it"))

@@ -16,6 +16,7 @@ from benchmarks.floor import FLOOR
 from benchmarks.measure import Case, measure
 from tests.test_benchmarks import COMPILES_C, FLOOR_C, entry, run_of
 
+pytestmark = pytest.mark.long
 LANES_HERE = 32
 HAS_DIFFRAX = find_spec("diffrax") is not None
 BOUNDS = {

@@ -15,6 +15,7 @@ import xarray as xr
 import jaxrate as jr
 from jaxrate.cli import main
 from jaxrate.cli.arguments import read_over, read_value
+from jaxrate.cli.lasers import pump_parameter
 from jaxrate.cli.programs import private_folder
 from jaxrate.cli.readings import Readings, expected_table
 from jaxrate.cli.solve import _reaches, default_axes
@@ -286,11 +287,40 @@ def test_show_prints_the_model_and_draws_its_levels(capsys, tmp_path):
 
 
 def test_show_a_model_that_cannot_be_solved(capsys, tmp_path):
-    transfer = '[[processes]]\nkind = "EnergyTransfer"\nlabel = "t"\nreaction = "2 + 2 -> 1 + 1"\ncoefficient = 1e-22\n'
-    (tmp_path / "mine.toml").write_text(MINE + transfer)
-    assert "not computed: A steady state" in run(capsys, "show", "mine.toml")
+    beam = '[[processes]]\nkind = "Beam"\nlabel = "b"\ndrives = "line/a"\nintensity = "1 W/m^2"\n'
+    (tmp_path / "mine.toml").write_text(MINE.replace("Lorentzian", "Gaussian") + beam)
+    assert "not computed: `line/a` is inhomogeneous" in run(capsys, "show", "mine.toml")
     assert main(["solve", "mine.toml"]) == 2
-    assert "`t` makes this one nonlinear" in capsys.readouterr().err
+    assert "`b` burns a hole" in capsys.readouterr().err
+
+
+def test_solve_a_laser(capsys, tmp_path):
+    """Its own figures beside the expected ones, and pictures of its power curve and its turn-on."""
+    out = run(capsys, "solve", "nd-yag-laser", "-o", "here")
+    threshold = jr.threshold(jr.media("nd-yag-laser"), "pump.rate")
+    printed = re.search(r"threshold of pump.rate +(\S+) s\^-1", out)
+    assert printed is not None
+    assert float(printed[1]) == pytest.approx(threshold, rel=1e-5)
+    for line in (
+        r"resonator +6.5\d+e\+12 photons",
+        r"output power +52.\d+ W",
+        r"slope efficiency +0.517\d+ of absorbed power",
+    ):
+        assert re.search(line, out)
+    for figure in ("threshold of pump", "slope efficiency of pump", "relaxation frequency of resonator"):
+        assert re.search(rf"{figure} .* [+-]\d\.\d\d %  +ok ", out)
+    assert {file.name for file in (tmp_path / "here").iterdir()} == {"power-curve.png", "turn-on.png"}
+    assert all(file.read_bytes()[:4] == PNG for file in (tmp_path / "here").iterdir())
+
+
+def test_what_pumps_a_laser():
+    """What is expected of it, the rate of its pump, or what that rate follows from."""
+    pumps = {"nd-yag-laser": "pump.rate", "diode-laser": "current", "hydrogen-maser-oscillator": "flux"}
+    for name, pump in pumps.items():
+        assert pump_parameter(jr.media(name)) == pump
+    assert pump_parameter(jr.media("diode-laser").replace(expected=())) == "current"
+    assert pump_parameter(jr.media("hydrogen-maser-oscillator").replace(expected=())) is None
+    assert pump_parameter(jr.media("er-fibre")) == "pump.intensity"
 
 
 def test_media_lists_what_ships_on_one_line_each(capsys):

@@ -212,6 +212,7 @@ def test_too_few_turns_are_no_convergence(noisy):
     assert np.all(found["turns"] <= 5)
 
 
+@pytest.mark.long
 def test_what_the_data_do_not_determine_is_left_alone(noisy):
     def product(theta: dict[str, Any]) -> dict[str, Any]:
         return decay({**theta, "amplitude": theta["amplitude"] * theta["length"]})
@@ -223,6 +224,7 @@ def test_what_the_data_do_not_determine_is_left_alone(noisy):
     close(found["u"][0] + found["u"][3], plain["u"][0], rtol=1e-7)
 
 
+@pytest.mark.long
 def test_forty_parameters_by_reverse_mode():
     """Forty lines of known shape on one spectrum of counts."""
     num, rng = FORWARD + 10, np.random.default_rng(3)

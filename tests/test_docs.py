@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,7 +42,15 @@ def samplers(text: str) -> list[str]:
     return [package for package in ["numpyro"] if re.search(rf"^import {package}$", text, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(text(page))], ids=name)
+LONG = {"nuts.md", "concentrations.md"}
+"""Pages whose fits and samplers take a minute or more."""
+
+
+def shown(page: Path) -> Any:
+    return pytest.param(page, id=name(page), marks=[pytest.mark.long] if page.name in LONG else [])
+
+
+@pytest.mark.parametrize("page", [shown(page) for page in PAGES if blocks(text(page))])
 def test_every_block_prints_what_is_shown_and_every_picture_is_drawn(page: Path, tmp_path: Path) -> None:
     for package in samplers(text(page)):
         pytest.importorskip(package, reason=f"{package}, which this page shows, is not installed")

@@ -83,7 +83,7 @@ def check(solved: tuple, rates: np.ndarray, pairs: list[Pair], n: int) -> None:
         close(slopes[..., lane][large], wanted[large], DERIVATIVE, what=f"derivatives of {what}")
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 8, 40])
+@pytest.mark.parametrize("n", [2, 3, 5, 8, pytest.param(40, marks=pytest.mark.long)])
 def test_populations_and_log_derivatives_are_right_to_rounding(n: int):
     """Every kind of network, as one lane each of the program that has all transitions."""
     pairs = dense_pairs(n)

@@ -27,7 +27,6 @@ from tests.one_node_slurm import one_node_slurm
 from tests.tolerance import same
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG = pytest.mark.skipif(not os.environ.get("JAXRATE_LONG"), reason="takes minutes: set JAXRATE_LONG=1 to run it")
 UNITS = 600
 """Work for some seconds of two workers."""
 FILE = f"""\
@@ -147,7 +146,7 @@ def test_cancelled_and_requeued_workers_cost_nothing(run: Run, wanted: xr.Datase
     run.check_no_worker_is_left()
 
 
-@LONG
+@pytest.mark.long
 def test_driver_that_is_told_to_stop_is_resumed(run: Run, wanted: xr.Dataset):
     driver = run.begin()
     run.wait_for(5)
@@ -160,7 +159,7 @@ def test_driver_that_is_told_to_stop_is_resumed(run: Run, wanted: xr.Dataset):
     run.check_no_worker_is_left()
 
 
-@LONG
+@pytest.mark.long
 def test_killed_driver_leaves_no_worker_for_long(run: Run, wanted: xr.Dataset):
     driver = run.begin()
     run.wait_for(5)
@@ -171,7 +170,7 @@ def test_killed_driver_leaves_no_worker_for_long(run: Run, wanted: xr.Dataset):
     run.check_no_worker_is_left()
 
 
-@LONG
+@pytest.mark.long
 def test_script_queues_again_when_its_time_is_up(run: Run, wanted: xr.Dataset):
     job = run.submit(script("sweep.toml", "out", workers="2", time="10:00", mem="1G"))
     run.wait_for(5)
@@ -184,7 +183,7 @@ def test_script_queues_again_when_its_time_is_up(run: Run, wanted: xr.Dataset):
     run.check_no_worker_is_left()
 
 
-@LONG
+@pytest.mark.long
 def test_time_limit_of_a_job_costs_nothing(node: OneNode, tmp_path: Path):
     """SLURM itself tells the job that its time will be up; it queues again, and goes on where it was."""
     run = Run(node, tmp_path, FILE.replace(f"num = {UNITS}", "num = 20000"))
@@ -199,7 +198,7 @@ def test_time_limit_of_a_job_costs_nothing(node: OneNode, tmp_path: Path):
     run.check(in_memory(run.sweep))
 
 
-@LONG
+@pytest.mark.long
 def test_one_allocation_computes_where_jobs_submit_none(run: Run, wanted: xr.Dataset):
     for _ in range(2):  # the second time all is done, and nobody waits for work
         job = run.submit(script("sweep.toml", "out", engine="slurm-alloc", workers="2", time="10:00"))
@@ -213,7 +212,7 @@ def test_job_that_slurm_refuses_is_an_error_at_once(run: Run):
     assert run.done() == 0
 
 
-@LONG
+@pytest.mark.long
 def test_jobs_that_end_before_their_worker_comes_are_replaced(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cluster, "CHECKS", 0.5)
     python = run.folder / "python"
@@ -228,7 +227,7 @@ def test_jobs_that_end_before_their_worker_comes_are_replaced(run: Run, monkeypa
         Slurm(python="false").run(store, [3], Watch(store))
 
 
-@LONG
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_chaos(run: Run, wanted: xr.Dataset, seed: int):
     """Workers are cancelled, requeued and killed, and the driver stopped and killed, again and again."""

@@ -117,7 +117,7 @@ def test_bad_lanes_are_marked_and_touch_nobody():
     same(state.populations[:, good], clean.populations[:, good])
 
 
-@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("x64", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_gradients_of_the_mean_of_good_lanes_are_unharmed(x64: bool):
     """Reverse and forward mode through `jnp.nanmean`: the gradient of the others, and zero for the bad."""
     with jax.enable_x64(x64):

@@ -103,6 +103,7 @@ def test_inside_jit_and_grad(system: System, dtype: str):
     check(one, theta, values, {first: slopes}, list(theta))
 
 
+@pytest.mark.long
 def test_many_levels_in_thermal_light():
     """A larger scheme is solved by another elimination: populations, and their slopes by temperature."""
     system = thermal.scheme(2, 8)

@@ -35,7 +35,10 @@ def networks(n: int) -> tuple[list, np.ndarray, np.ndarray]:
     return pairs, rates, np.stack([exact_path(pairs, lane, n, DECADES) for lane in rates.T], axis=-1)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 8, 12])
+LARGE = [pytest.param(n, marks=pytest.mark.long) for n in (8, 12)]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, *LARGE])
 def test_paths_of_random_networks(n: int):
     """Rate times time from 1e-9 to 1e9, rates over 15 decades, some zero; many times, and one by a propagator."""
     pairs, rates, exact = networks(n)
