@@ -202,7 +202,8 @@ def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
     """Arguments of `jr.Evolve`.
 
     Args:
-        given: `start`, `drive` and tolerances, and `times` if they are stated here: a list, or { start, stop, num, spacing }.
+        given: `start`, `drive` and tolerances, and `times` if they are stated here: a list, or { start, stop, num,
+            spacing }.
         where: The place of the table, for messages.
         timed: Whether the times are stated here.
 

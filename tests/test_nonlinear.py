@@ -13,13 +13,16 @@ import jaxrate as jr
 from tests.media import four_level
 from tests.refusal import refused
 from tests.systems import gain_reservoir, laser, q_switch, quench
-from tests.test_rosenbrock import MAX_STEPS, TIMES, turned_on
+from tests.test_rosenbrock import TIMES, turned_on
 from tests.tolerance import close, same
 
 # Derivatives.
 
 STEPS = (-2e-4, -1e-4, 1e-4, 2e-4)
 """Relative, of differences whose error is of their fourth power."""
+
+FINE: Any = {"rtol": 1e-11, "max_steps": 50_000}
+"""So that the errors of paths, divided by such a small step, do not count."""
 
 
 def test_slopes_of_a_turn_on_are_those_of_differences():
@@ -28,10 +31,10 @@ def test_slopes_of_a_turn_on_are_those_of_differences():
     pump = np.array([0.7, 1.5]) * laser.threshold(1e-7, laser.B)
     theta = {"pump.rate": pump, "cavity.photon_lifetime": lifetime, "laser.B": np.full(2, laser.B)}
     observables = {"2": jr.Population("2"), "cavity": jr.Population("cavity")}
-    bench = jr.Experiment(laser.model(), jr.Evolve(TIMES, max_steps=MAX_STEPS), observables)
+    bench = jr.Experiment(laser.model(), jr.Evolve(TIMES, **FINE), observables)
     values, slopes = bench.value_and_grad(theta, wrt=list(theta))
     every = [theta] + [{**theta, name: x * (1 + d)} for name, x in theta.items() for d in STEPS]
-    path = turned_on({name: np.concatenate([one[name] for one in every]) for name in theta})
+    path = turned_on({name: np.concatenate([one[name] for one in every]) for name in theta}, **FINE)
     for o in observables:
         at, *near = np.split(path[o], len(every), axis=1)
         close(values[o], at, 1e-12)

@@ -100,6 +100,21 @@ class MassAction:
         return frozenset((i, j) for r, i, _ in self._entries for j in reactions[r].reactants)
 
 
+FUSED = 8
+"""XLA makes one loop of a stack of at most so many rows; of a longer one each row computes everything again."""
+
+
+def in_rows(rows: Sequence[Any]) -> Array:
+    """Rows (lane,) as one array (row, lane)."""
+    rows = jnp.broadcast_arrays(*(jnp.asarray(row, float) for row in rows))
+    if len(rows) <= FUSED:
+        return jnp.stack(rows)
+    found = jnp.zeros((len(rows), *rows[0].shape), rows[0].dtype)
+    for i, row in enumerate(rows):
+        found = found.at[i].set(row)
+    return found
+
+
 def _product(factors: Sequence[Any]) -> Any:
     result: Any = 1.0
     for factor in factors:

@@ -16,6 +16,7 @@ from jax import Array, lax
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.dynamics import scale_ratio
+from jaxrate.network.mass_action import in_rows
 from jaxrate.network.network import Network, Population
 from jaxrate.solve.lanes import BLOCK_BYTES
 from jaxrate.solve.motion import Law, Motion, Moving
@@ -181,7 +182,7 @@ class Balance:
             change[law.replaced] = jnp.sum(weights * (inputs[START] - n), axis=0)
         factors = self.lu.factor(matrix)
         signs = [jnp.sign(factors[i, i]) for i in range(self.motion.size)]
-        return jnp.stack(self.lu.solve(self.lu.stacked(factors), change)), jnp.prod(jnp.stack(signs), axis=0) > 0
+        return in_rows(self.lu.solve(self.lu.stacked(factors), change)), jnp.prod(jnp.stack(signs), axis=0) > 0
 
 
 def _factor(factor: Array, good: Array, change: Array, before: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.mass_action import MassAction, Pair
+from jaxrate.network.mass_action import MassAction, Pair, in_rows
 from jaxrate.network.network import Network
 from jaxrate.solve.drive import Drive, driven_at
 
@@ -128,7 +128,7 @@ class Moving:
             parts.append(motion.driven.rate_of_change(self._driven(t, n), rows))
         if motion.coupled.members:
             parts.append(motion.coupled.rate_of_change(self._coupled(t, n), rows))
-        return jnp.stack([jnp.broadcast_to(sum(part[i] for part in parts), n.shape[1:]) for i in range(len(rows))])
+        return in_rows([sum(part[i] for part in parts) + jnp.zeros_like(n[0]) for i in range(len(rows))])
 
     def jacobian(self, t: Array, n: Array) -> dict[Pair, Any]:
         """Derivative of f by the populations, each (lane,)."""

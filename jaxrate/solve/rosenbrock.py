@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxrate.network.mass_action import Pair
+from jaxrate.network.mass_action import Pair, in_rows
 from jaxrate.solve import rodas
 from jaxrate.solve.motion import Motion, Moving
 from jaxrate.solve.places import Inputs, through_places
@@ -68,14 +68,14 @@ class Lane(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step that was tried.
+    r"""A step that was tried.
 
     Attributes:
         h: Its length [s].
         k: Its stages, shape (stage, population, place).
         n: Where it leads.
-        error: What it misses. Of a population that empties in a fraction of the step this is as much less as the
-            fraction is: it follows the others, and forgets its error before the next step.
+        error: What it misses and does not forget, $(1 - h\gamma J)^{-1} k_8$: a population that empties in a fraction
+            of the step follows the others, and its own error is gone before the next step.
     """
 
     h: Array
@@ -193,12 +193,17 @@ class Integrator:
             t = self.inside(lane.t + node * h, lane.mark)
             b = moving.rate_of_change(t, lane.n + _weighted(a, k)) + _weighted(c, k) * inverse
             b = b if drift is None else b + slope * h * drift
-            b = [jnp.zeros_like(h) if row in laws else value for row, value in enumerate(b)]
-            return lax.dynamic_update_index_in_dim(k, jnp.stack(lu.solve(factors, b)), i, 0)
+            x = lu.solve(factors, self._balanced(b, laws))
+            return lax.dynamic_update_index_in_dim(k, in_rows(x), i, 0)
 
         k = lax.fori_loop(0, rodas.STAGES, stage, jnp.zeros((rodas.STAGES, *lane.n.shape)))
-        emptied = jnp.stack([1.0 + h * jnp.abs(jacobian.get((i, i), jnp.zeros_like(h))) for i in range(lu.size)])
-        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), k[-1] / emptied)
+        error = lu.solve(factors, [row * (inverse / rodas.GAMMA) for row in self._balanced(k[-1], laws)])
+        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), in_rows(error))
+
+    @staticmethod
+    def _balanced(b: Array, laws: Mapping[int, Any]) -> list[Array]:
+        """Right-hand side with a zero in the rows of conservation laws."""
+        return [jnp.zeros_like(row) if i in laws else row for i, row in enumerate(b)]
 
     @cached_property
     def _laws(self) -> dict[int, dict[int, float]]:
