@@ -1,7 +1,8 @@
 """`python -m benchmarks`: time the jobs and their peers, print a table, keep the JSON, write RESULTS.md from it.
 
 Everything, with the peers of the extra `bench`: `python -m benchmarks --floor FLOOR.C --json benchmarks/results.json`;
-then `python -m benchmarks --write`. Transients alone: `--jobs J2,J2G,J3`.
+then `python -m benchmarks --write`. Transients alone: `--jobs J2,J2G,J3`; lasers and reactions:
+`--jobs "N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"`.
 """
 
 import argparse
@@ -74,12 +75,16 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
 
 def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
     """Cases of the libraries that can do a job."""
-    from benchmarks import exponentials, fits, ode, peers, transients
+    from benchmarks import exponentials, fits, kinetics, lasers, ode, peers, stiff_peers, transients
 
     if job == "J1":
         return peers.solvers(lanes)
     if job == "FIT":
         return fits.peers(lanes, tell)
+    if job == "N1":
+        return [*stiff_peers.solvers(lasers.TURN_ON, lanes, tell), *stiff_peers.coarse_solvers(lasers.TURN_ON)]
+    if job in kinetics.PROBLEMS:
+        return stiff_peers.solvers(kinetics.PROBLEMS[job], lanes, tell)
     if job in transients.TIMES:
         return [*exponentials.exponentials(job, lanes), *ode.solvers(job, lanes, tell)]
     return []
@@ -88,13 +93,13 @@ def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,STORE,BILLION,FIRST,FIT"
+    every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,STORE,BILLION,FIRST,FIT,N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"
     parser.add_argument("--jobs", type=lambda text: text.split(","), default=every, metavar="A,B", help=f"of {every}")
     parser.add_argument("--lanes", type=positive, help="ensembles of every job (default: each job's full size)")
     parser.add_argument("--rounds", type=positive, default=5, help="times that each case is timed (default: 5)")
     parser.add_argument("--device", choices=PLATFORMS, help="what JAX computes on (default: what it finds)")
     parser.add_argument("--floor", type=Path, metavar="FLOOR.C", help="source of the hand-written C program")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1, J2, J3, FIT")
+    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1, J2, J3, FIT, N1, N2")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to keep the result, or what --write reads")
     parser.add_argument(
         "--write", action="store_true", help="time nothing: write RESULTS.md and its diagram from the JSON"

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrate as jr
-from benchmarks import fits, media, reference, transients
+from benchmarks import fits, kinetics, lasers, media, powers, reference, steps, transients
 from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
 from benchmarks.measure import Case, Reading
 
@@ -29,6 +29,12 @@ LANES = {
     "BILLION": 10**9,
     "FIRST": 2**14,
     "FIT": 10_000,
+    "N1": 4096,
+    "N2 Robertson": 2**16,
+    "N2 Oregonator": 2**16,
+    "N3": 10**6,
+    "POWER": 10_000,
+    "STEPS": 256,
 }
 """Ensembles of each job at full size."""
 
@@ -221,4 +227,10 @@ JOBS: dict[str, Callable[[int], list[Case]]] = {
     "BILLION": reduced_volume,
     "FIRST": first_calls,
     "FIT": fits.fits,
+    "N1": lasers.turn_on,
+    "N2 Robertson": kinetics.robertsons,
+    "N2 Oregonator": kinetics.oregonators,
+    "N3": powers.powers,
+    "POWER": powers.gradients,
+    "STEPS": steps.steps,
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "mpmath", "diffrax", "optimistix", "lmfit")
+PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "mpmath", "diffrax", "optimistix", "lmfit", "numba", "numbalsoda")
 COMPILING = "/jax/core/compile/"
 """What JAX's own stopwatch calls tracing, lowering and compiling."""
 
