@@ -8,8 +8,10 @@ from jaxrate.constants import c
 from jaxrate.experiment import Experiment
 from jaxrate.model.derived import fwhm, known_values, spontaneous
 from jaxrate.model.expected import Expected
+from jaxrate.model.fields import Cavity
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Radiative
+from jaxrate.network.compile import compile_network
 from jaxrate.observe import (
     BranchingRatio,
     CrossSection,
@@ -20,6 +22,9 @@ from jaxrate.observe import (
     Population,
     SaturationIntensity,
 )
+from jaxrate.observe.laser import OutputPower
+from jaxrate.observe.relaxation import RelaxationDamping, RelaxationOscillation
+from jaxrate.solve.lanes import run
 from jaxrate.solve.status import Status
 from jaxrate.solve.steady import Steady
 from jaxrate.unit_text import pretty
@@ -32,6 +37,11 @@ OF_LINES = {
     "branching_ratio": BranchingRatio,
 }
 OF_LEVELS = {"population": Population, "lifetime": Lifetime}
+OF_CAVITIES = {
+    "output_power": OutputPower,
+    "relaxation_frequency": RelaxationOscillation,
+    "relaxation_damping": RelaxationDamping,
+}
 UNITS = {"wavelength": "m", "fwhm": "Hz", "A": "s^-1", "B": "m^3 J^-1 s^-2"}
 """Numbers of a line that need no solution."""
 FEW = 2
@@ -41,6 +51,11 @@ FEW = 2
 def lines(model: Model) -> list[Radiative]:
     """The radiative lines of a model."""
     return [p for p in model.processes if isinstance(p, Radiative)]
+
+
+def cavities(model: Model) -> list[Cavity]:
+    """The cavities of a model."""
+    return [p for p in model.processes if isinstance(p, Cavity)]
 
 
 class Readings:
@@ -64,15 +79,24 @@ class Readings:
         self.model, self.refused = model, {}
         observables = {key: o for key, o in _wanted(model).items() if self._is_readable(key, o)}
         bench = Experiment(model, Steady(), {" of ".join(key): o for key, o in observables.items()})
-        found = bench(fixed)
+        found = run(bench.program, bench.base, bench.batch(fixed))
         self.values = {key: float(found[" of ".join(key)]) for key in observables}
         self.units = {key: o.unit for key, o in observables.items()}
-        self.status = Status(int(bench.status(fixed)))
+        self.status = Status(int(found["status"]))
         known = known_values(model, fixed) | dict(fixed)
         for line in lines(model):
             self._add_constants(line, known)
+        for cavity in cavities(model):
+            name = f"{cavity.label}.photon_lifetime"
+            self.add("photon_lifetime", cavity.label, known.get(name, float("nan")), "s")
+
+    def add(self, quantity: str, of: str, value: float, unit: str) -> None:
+        """One more quantity, in SI units."""
+        self.values[quantity, of], self.units[quantity, of] = value, unit
 
     def _is_readable(self, key: tuple[str, str], observable: Observable) -> bool:
+        if isinstance(observable, SaturationIntensity) and compile_network(self.model).nonlinear:
+            return False  # no one intensity halves an inversion that depends on photons or on pairs of particles
         try:
             observable.check(Experiment(self.model, Steady(), {}).network)
         except ValueError as why:
@@ -97,8 +121,16 @@ class Readings:
 
 
 def _wanted(model: Model) -> dict[tuple[str, str], Observable]:
-    of_levels = {(q, level): make(level) for level in model.level_names for q, make in OF_LEVELS.items()}
-    return of_levels | {(q, line.label): make(line.label) for line in lines(model) for q, make in OF_LINES.items()}
+    wanted: dict[tuple[str, str], Observable] = {
+        ("population", name): Population(name) for name in model.population_names
+    }
+    for names, makes in (
+        (model.level_names, OF_LEVELS),
+        ([line.label for line in lines(model)], OF_LINES),
+        ([cavity.label for cavity in cavities(model)], OF_CAVITIES),
+    ):
+        wanted |= {(quantity, name): make(name) for name in names for quantity, make in makes.items()}
+    return wanted
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -115,6 +147,19 @@ def level_table(readings: Readings) -> str:
         lifetime = "stable" if stable else readings.text("lifetime", level)
         rows.append((level, readings.text("population", level), lifetime))
     return table(rows)
+
+
+def state_table(readings: Readings) -> str:
+    """Populations: of levels with their lifetimes, of reservoirs per volume, of cavities as photons."""
+    model = readings.model
+    found = [level_table(readings)] if model.levels else []
+    units = {r.name: "m^-3" for r in model.reservoirs} | {cavity.label: "photons" for cavity in cavities(model)}
+    rows = [(name, _counted(readings.values["population", name], unit)) for name, unit in units.items()]
+    return "\n".join([*found, *([table(rows)] if rows else [])])
+
+
+def _counted(value: float, unit: str) -> str:
+    return f"{value:.6g} {unit}" if isfinite(value) else ""
 
 
 def line_tables(readings: Readings) -> str:
@@ -158,9 +203,9 @@ def expected_table(readings: Readings) -> str:
 def _compared(readings: Readings, expected: Expected) -> Iterator[str]:
     key = expected.quantity, _of(readings.model, expected)
     yield f"{words(expected.quantity)} of {expected.of}"
-    value = readings.values.get(key, float("nan"))
-    yield "not computed" if isnan(value) else pretty(value, expected.unit)
-    yield pretty(expected.si, expected.unit)
+    value, unit = readings.values.get(key, float("nan")), readings.units.get(key, expected.unit)
+    yield "not computed" if isnan(value) else pretty(value, unit)
+    yield pretty(expected.si, unit)
     if isnan(value):
         yield from ("", "")
         return

@@ -8,6 +8,7 @@ from jaxrate.cli.readings import Readings, lines, table
 from jaxrate.experiment_file import find_model
 from jaxrate.model.model import Model
 from jaxrate.model.show import show
+from jaxrate.network.compile import compile_network
 from jaxrate.plot import level_diagram
 
 
@@ -17,6 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = find_model(arguments.target)
     print(show(model))
     _print_saturation(model)
+    if not model.levels:
+        return 0
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "levels.png"
     results.save_figure(level_diagram(model), path)
@@ -25,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_saturation(model: Model) -> None:
-    """Saturation intensities need a solution, which not every model that can be shown has."""
+    """Saturation intensities need a solution, which not every model that can be shown has; a laser has none."""
+    if compile_network(model).nonlinear:
+        return
     try:
         readings = Readings(model, {})
     except ValueError as why:

@@ -14,8 +14,11 @@ from jaxrate.cli import results
 from jaxrate.cli.arguments import read_over, read_set
 from jaxrate.cli.decay import decay
 from jaxrate.cli.demo import describe_transparency
+from jaxrate.cli.lasers import curves as power_curves
+from jaxrate.cli.lasers import laser_tables
+from jaxrate.cli.lasers import pictures as laser_pictures
 from jaxrate.cli.programs import set_up_jax
-from jaxrate.cli.readings import Readings, expected_table, level_table, line_tables, lines
+from jaxrate.cli.readings import Readings, cavities, expected_table, line_tables, lines, state_table, words
 from jaxrate.cli.transient import transient
 from jaxrate.cli.transparency import is_pumped
 from jaxrate.experiment import Experiment
@@ -24,6 +27,7 @@ from jaxrate.model.fields import Beam, driven_lines
 from jaxrate.model.model import Model
 from jaxrate.model.processes import Pump, Radiative
 from jaxrate.observe import Gain, Inversion, Observable, Population
+from jaxrate.observe.laser import OutputPower
 from jaxrate.plot import curves
 from jaxrate.plot import map as draw_map
 from jaxrate.solve.status import Status
@@ -45,9 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     model = find_model(arguments.target)
     fixed, over = read_set(arguments.set, model), read_over(arguments.over, model)
     readings = Readings(model, fixed)
-    _print_state(model, readings, fixed)
-    axes = over or default_axes(model, readings, fixed)
-    files = transient(model, fixed, arguments.output) | decay(model, readings, fixed, arguments.output)
+    if cavities(model):
+        files = _laser(model, readings, fixed, arguments.output)
+    else:
+        _print_state(model, readings, fixed)
+        files = transient(model, fixed, arguments.output) | decay(model, readings, fixed, arguments.output)
+    axes = over or ({} if cavities(model) else default_axes(model, readings, fixed))
     if axes:
         arguments.output.mkdir(parents=True, exist_ok=True)
         files |= _sweep(model, readings, {**fixed, **axes}, arguments.output)
@@ -56,19 +63,37 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _laser(model: Model, readings: Readings, fixed: dict[str, float], directory: Path) -> dict[Path, str]:
+    """A laser or a maser: its own figures and pictures; a sweep is for whoever asks for one."""
+    found = power_curves(model, readings, fixed)
+    _print_state(model, readings, fixed)
+    return laser_pictures(model, readings, fixed, found, directory)
+
+
 def _print_state(model: Model, readings: Readings, fixed: Mapping[str, float]) -> None:
     print(f"{model.name or 'Model'}: steady state{' with ' + ', '.join(fixed) + ' as given' if fixed else ''}\n")
     if readings.status != Status.OK:
         print(f"  No result: {readings.status}.\n")
-    print(level_table(readings))
+    print(state_table(readings))
+    if cavities(model):
+        print(f"\n{laser_tables(readings, fixed)}")
     if lines(model):
         print(f"\n{line_tables(readings)}")
-    for (quantity, of), why in readings.refused.items():
-        text = f"{quantity.replace('_', ' ')} of {of} is not computed: {why}"
+    for (of, why), quantities in _refused(readings).items():
+        text = f"{' and '.join(quantities)} of {of} {'is' if len(quantities) == 1 else 'are'} not computed: {why}"
         print(f"\n{textwrap.fill(text, WIDTH, initial_indent='  ', subsequent_indent='    ')}")
     if model.expected:
         print(f"\nComputed from the model, beside what was published:\n{expected_table(readings)}")
-    _print_transparency(model, readings, dict(fixed))
+    if not cavities(model):  # of a laser the threshold is asked for
+        _print_transparency(model, readings, dict(fixed))
+
+
+def _refused(readings: Readings) -> dict[tuple[str, str], list[str]]:
+    """Quantities that cannot be read, by what they are of and why."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (quantity, of), why in readings.refused.items():
+        found.setdefault((of, why), []).append(quantity.replace("_", " "))
+    return found
 
 
 def _print_transparency(model: Model, readings: Readings, fixed: dict[str, float]) -> None:
@@ -133,12 +158,14 @@ def _sweep(model: Model, readings: Readings, over: dict, directory: Path) -> dic
 
 def _observables(model: Model, readings: Readings) -> dict[str, Observable]:
     """What is kept of every ensemble, by names that zarr can hold."""
-    found = {_name(q, of): (q, of) for q, of in readings.values if q in MAKE}
+    own = model.level_names
+    kept = [key for key in readings.values if key[0] in MAKE and (key[0] != "population" or key[1] in own)]
+    found = {_name(q, of): (q, of) for q, of in kept}
     single = {q for q in MAKE if sum(kind == q for kind, _ in found.values()) == 1 and q != "population"}
     return {q if q in single else name: MAKE[q](of) for name, (q, of) in found.items()}
 
 
-MAKE = {"gain": Gain, "inversion": Inversion, "population": Population}
+MAKE = {"output_power": OutputPower, "gain": Gain, "inversion": Inversion, "population": Population}
 
 
 def _name(quantity: str, of: str) -> str:
@@ -152,7 +179,8 @@ def _pictures(ds: xr.Dataset, num_axes: int, directory: Path) -> dict[Path, str]
     if num_axes == 1:
         path = directory / "curves.png"
         results.save_figure(_panels(ds, shown), path)
-        return {path: f"{', '.join(names[0].split('_')[0] for names in shown)} over {ds[shown[0][0]].dims[0]}"}
+        drawn = [words(q) for q, names in zip(MAKE, groups, strict=True) if names]
+        return {path: f"{', '.join(drawn)} over {ds[shown[0][0]].dims[0]}"}
     if num_axes == 2:
         return _maps(ds, shown[0], directory)
     print("No picture: that needs one axis or two.")

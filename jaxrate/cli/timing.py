@@ -23,31 +23,33 @@ ONE_SCALE = 50.0
 
 
 def losses(model: Model, fixed: Mapping[str, float]) -> np.ndarray:
-    """Rate at which each level is left [s^-1], shape (level,)."""
+    """Rate at which each population is left [s^-1], shape (population,), pairs and what populations govern left out."""
     network = compile_network(model)
-    loss = np.zeros(network.num_levels)
+    loss = np.zeros(len(network.populations))
     rates = network.rates_without(frozenset(), network.parameters(network.base, fixed))
-    for reaction, rate in zip(network.reactions, rates, strict=True):
-        loss[reaction.reactants[0]] += rate
+    alone = [r for r, depends in zip(network.reactions, network.depends, strict=True) if not depends]
+    for reaction, rate in zip(alone, rates, strict=True):
+        if len(reaction.reactants) == 1:
+            loss[reaction.reactants[0]] += abs(rate)
     return loss
 
 
-def ladder(model: Model, fixed: Mapping[str, float], start: Start, rate: float) -> Solution:
+def ladder(model: Model, fixed: Mapping[str, float], start: Start, rate: float, num: int = NUM) -> Solution:
     """A path over all times that can matter where the fastest rate is this, until nothing changes any more."""
-    return evolve(model, fixed, spaced(FIRST / rate, LAST / rate), start=start)
+    return evolve(model, fixed, spaced(FIRST / rate, LAST / rate, num), start=start)
 
 
-def spaced(first: float, last: float) -> np.ndarray:
+def spaced(first: float, last: float, num: int = NUM) -> np.ndarray:
     """Zero, then times spaced logarithmically."""
-    return np.concatenate([[0.0], np.geomspace(first, last, NUM - 1)])
+    return np.concatenate([[0.0], np.geomspace(first, last, num - 1)])
 
 
-def settling(path: Solution) -> np.ndarray:
-    """When each level has reached its last population [s], shape (level,); 0 where it never changes."""
+def settling(path: Solution, within: float = SETTLED) -> np.ndarray:
+    """When each population has reached its last value [s], shape (population,); 0 where it never changes."""
     n = np.asarray(path.populations)
-    moving = np.abs(n - n[:, -1:]) > SETTLED * np.maximum(n[:, -1:], SMALL)
+    moving = np.abs(n - n[:, -1:]) > within * np.maximum(n[:, -1:], SMALL)
     after = moving.shape[1] - np.argmax(moving[:, ::-1], axis=1)  # of the last moment that still moves, the next
-    return np.where(moving.any(axis=1), path.times[np.minimum(after, NUM - 1)], 0.0)
+    return np.where(moving.any(axis=1), path.times[np.minimum(after, len(path.times) - 1)], 0.0)
 
 
 def shown(first: float, last: float) -> np.ndarray:

@@ -236,5 +236,13 @@ def _check_expected(model: "Model", expected: Expected) -> None:
             model.index(expected.of, expected.title)
         case "Radiative":
             model.radiative(expected.of, expected.title)
+        case "Cavity":
+            _check_label([p.label for p in model.processes if isinstance(p, Cavity)], "Cavity", expected)
         case _:
-            model.process(expected.of, expected.title)
+            known = [*(p.label for p in model.processes), *(p.name for p in model.parameter_list)]
+            _check_label(known, "process or parameter", expected)
+
+
+def _check_label(known: list[str], what: str, expected: Expected) -> None:
+    if expected.of not in known:
+        raise ValueError(f"`{expected.title}`: " + unknown(what, expected.of, known))

@@ -16,9 +16,14 @@ QUANTITIES = {
     "fwhm": ("Hz", "Radiative"),
     "branching_ratio": ("1", "Radiative"),
     "lifetime": ("s", "level"),
-    "threshold": (None, "process"),
+    "threshold": (None, "strength"),
+    "slope_efficiency": (None, "strength"),
+    "photon_lifetime": ("s", "Cavity"),
+    "output_power": ("W", "Cavity"),
+    "relaxation_frequency": ("Hz", "Cavity"),
+    "relaxation_damping": ("s^-1", "Cavity"),
 }
-"""What may be expected: SI unit (None: that of the process, a rate or an intensity), and what it is expected of."""
+"""What may be expected: SI unit (None: that of the value), and what it is expected of."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,11 @@ class Expected:
 
     Args:
         quantity: "cross_section" (peak, of emission), "saturation_intensity", "A", "B", "wavelength" (vacuum), "fwhm"
-            (of the lineshape) or "branching_ratio" of a `Radiative`; "lifetime" of a level; "threshold" of a process.
-        of: That process or level.
+            (of the lineshape) or "branching_ratio" of a `Radiative`; "lifetime" of a level; "photon_lifetime",
+            "output_power", "relaxation_frequency" or "relaxation_damping" of a `Cavity`; "threshold" of the rate of a
+            `Pump`, the intensity of a `Beam`, or any parameter; "slope_efficiency" of the same, output power for each
+            watt that a `Pump` has absorbed, with a unit such as "W/A" for each unit of the parameter.
+        of: That process, level or parameter.
         value: Published value with its unit.
         tolerance: Relative tolerance that the source supports.
         source: Where it was published.
@@ -66,7 +74,7 @@ class Expected:
 
     @property
     def kind(self) -> str:
-        """What `of` must name: "Radiative", "level" or "process"."""
+        """What `of` must name: "Radiative", "level", "Cavity", or "strength": a pump, a beam or a parameter."""
         return QUANTITIES[self.quantity][1]
 
     @property
