@@ -112,9 +112,10 @@ def read_experiment(given: Any, model: Model, where: str = "[experiment]") -> Ex
     given = as_table(given, where)
     check_keys(EXPERIMENT_KEYS, given, where)
     observables = read_observables(given.get("observables", {}), where)
+    start = read_steady_start(given, where)
     evolve = read_evolve(given["evolve"], f"{where} `evolve`", timed=True) if "evolve" in given else None
     try:
-        solver = Steady(read_steady_start(given, where)) if evolve is None else Evolve(**evolve)
+        solver = Steady(start) if evolve is None else Evolve(**evolve)
         return Experiment(model, solver, {name: cls(**arguments) for name, (cls, arguments) in observables.items()})
     except ValueError as error:
         raise StatementError(f"{where}: {error}") from error
@@ -162,20 +163,29 @@ def _observable(given: Any, where: str, later: str | None) -> Stated:
     kind = next((key for key in given if key in OBSERVABLES), next(iter(given), ""))
     if kind not in OBSERVABLES:
         raise StatementError(f"{where}: {unknown('kind of observable', kind, OBSERVABLES)}")
-    first, *others = _arguments(OBSERVABLES[kind])
+    first, others = _arguments(OBSERVABLES[kind])
     rest = {key: value for key, value in given.items() if key != kind}
     check_keys(others, rest, f"{where} ({kind})")
-    texts = {kind: given[kind]} | {key: value for key, value in rest.items() if key != "frequency"}
-    for key, value in texts.items():
-        if not isinstance(value, str):
-            raise StatementError(f"{where}: `{key}` must be a name, but {shown(value)} was given.")
-    return OBSERVABLES[kind], {first: given[kind]} | {
-        k: _frequencies(v, later) if k == "frequency" else v for k, v in rest.items()
-    }
+    if first is None and given[kind] is not True:
+        raise StatementError(f"{where}: write {{ {kind} = true }}, but {kind} = {shown(given[kind])} was given.")
+    for key, value in (given if first else rest).items():
+        _check_argument(key, value, where)
+    named = {first: given[kind]} if first else {}
+    return OBSERVABLES[kind], named | {k: _frequencies(v, later) if k == "frequency" else v for k, v in rest.items()}
 
 
-def _arguments(cls: type[Observable]) -> list[str]:
-    return [f.name for f in fields(cls)]  # type: ignore[arg-type]
+def _check_argument(key: str, value: Any, where: str) -> None:
+    """Names are text, and an energy may be a number; frequencies are checked where they are read."""
+    if key == "energy" and (isinstance(value, bool) or not isinstance(value, str | int | float)):
+        raise StatementError(f"{where}: `energy` must be an energy such as '1.5 eV', but {shown(value)} was given.")
+    if key not in ("frequency", "energy") and not isinstance(value, str):
+        raise StatementError(f"{where}: `{key}` must be a name, but {shown(value)} was given.")
+
+
+def _arguments(cls: type[Observable]) -> tuple[str | None, list[str]]:
+    """The argument that stands behind the class, None where there is none, and the others."""
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    return next(iter(names), None), names[1:]
 
 
 def _frequencies(given: Any, later: str | None) -> Any:
@@ -192,10 +202,10 @@ def _observable_table(name: str, observable: Any) -> dict[str, Any]:
         what = f"a `{kind}` of your own" if isinstance(observable, Observable) else "a Python function"
         own = ", ".join(f"`{known}`" for known in OBSERVABLES)
         raise StatementError(f"`{name}` is {what}, which a file cannot hold: use observables of jaxrate ({own}).")
-    first, *others = _arguments(type(observable))
+    first, others = _arguments(type(observable))
     rest = {key: getattr(observable, key) for key in others}
     stated = {key: list(x) if isinstance(x, tuple) else x for key, x in rest.items() if x is not None}
-    return {kind: getattr(observable, first), **stated}
+    return {kind: getattr(observable, first) if first else True, **stated}
 
 
 def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
@@ -231,8 +241,7 @@ def read_steady_start(given: Mapping[str, Any], where: str) -> Any:
         raise StatementError(f"{where}: state `evolve` or `steady`, not both.")
     stated = as_table(given["steady"], f'{where} `steady`, for example {{ start = "cold" }},')
     check_keys(("start",), stated, f"{where} `steady`")
-    start = stated.get("start")
-    return start if start in (None, "cold", "hot") else _start(start, f"{where} `steady`")
+    return _start(stated["start"], f"{where} `steady`", ("cold", "hot")) if "start" in stated else None
 
 
 def _times(given: Any, where: str) -> Any:
@@ -285,10 +294,11 @@ def read_range(given: Mapping[str, Any], read: Callable[[Any], float], where: st
     return np.linspace(start, stop, num) if spacing == "lin" else np.geomspace(start, stop, num)
 
 
-def _start(given: Any, where: str) -> Any:
+def _start(given: Any, where: str, named: tuple[str, ...] = ("ground",)) -> Any:
     numbers = isinstance(given, dict) and all(type(x) in (int, float) for x in given.values())
-    if given != "ground" and not numbers:
-        form = 'start must be "ground" or fractions of levels such as { "4F3/2" = 1.0 }'
+    if given not in named and not numbers:
+        forms = ", ".join(f'"{name}"' for name in named)
+        form = f'start must be {forms} or fractions of levels such as {{ "4F3/2" = 1.0 }}'
         raise StatementError(f"{where}: {form}, but {shown(given)} was given.")
     return given
 

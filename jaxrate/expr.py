@@ -67,19 +67,29 @@ class Expr:
         return tuple(self._reader.parameters)
 
     def check(self, known: Collection[str], owner: str) -> None:
-        """Refuse a parameter that is not among the known names.
+        """Refuse a parameter that is not among the known names, and a constant that is.
 
         Args:
             known: Names of the parameters there are.
             owner: Whose expression this is, for the message: "pump.rate".
 
         Raises:
-            ExprError: a name is unknown (the nearest one is proposed).
+            ExprError: a name is unknown (the nearest one is proposed), or is that of a constant and of a parameter.
         """
+        self._check_known(known, owner)
+        for name, column in self._reader.constants.items():
+            if name in known and name not in self.names:  # who writes both knows the difference
+                what = f"the constant {CONSTANTS[name]:.6g}, but there is a `{name}` too"
+                cure = "write it in backquotes, or give it another name where the constant is meant"
+                self._refuse(f"{name} without backquotes is {what}: {cure}.", column, owner)
+
+    def _check_known(self, known: Collection[str], owner: str) -> None:
         for name, column in self._reader.parameters.items():
             if name not in known:
-                message = f"In the expression of `{owner}`: {unknown('parameter', name, known)}"
-                raise ExprError(f"{message}\n{_pointer(self._reader.text, column)}")
+                self._refuse(unknown("parameter", name, known), column, owner)
+
+    def _refuse(self, what: str, column: int, owner: str) -> NoReturn:
+        raise ExprError(f"In the expression of `{owner}`: {what}\n{_pointer(self._reader.text, column)}")
 
     def __call__(self, theta: Mapping[str, Any]) -> Any:
         """Its value; a lane outside the domain of a function, or divided by zero, is inf or NaN and raises nothing.
@@ -94,7 +104,7 @@ class Expr:
             ExprError: a parameter is missing.
             ValueError: shapes do not broadcast.
         """
-        self.check(theta.keys(), self.text)
+        self._check_known(theta.keys(), self.text)
         xp = namespace(*(theta[name] for name in self.names))
         values = {name: _real(theta[name], xp) for name in self.names}
         with np.errstate(all="ignore"):
@@ -193,12 +203,13 @@ _ALLOWED = (
 
 
 class _Reader:
-    """Reads one text; remembers where names in backquotes begin, and where each parameter first does."""
+    """Reads one text; remembers where names in backquotes begin, and where each parameter and constant first does."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.quoted: dict[int, str] = {}
         self.parameters: dict[str, int] = {}
+        self.constants: dict[str, int] = {}
         self.root = self.read()
 
     def read(self) -> _Node:
@@ -262,6 +273,7 @@ class _Reader:
     def named(self, node: ast.Name | ast.Attribute) -> _Node:
         name = self.name(node)
         if name in CONSTANTS and node.col_offset not in self.quoted:
+            self.constants.setdefault(name, node.col_offset)
             return CONSTANTS[name]
         if name in FUNCTIONS and node.col_offset not in self.quoted:
             self.fail(f"`{name}` is a function; write {name}(...), or `{name}` in backquotes for a parameter", node)

@@ -204,3 +204,26 @@ def test_a_laser_inside_jit_and_vmap():
         found = jax.jit(jax.vmap(jax.value_and_grad(photons)))(jnp.asarray(theta["pump.rate"]))
     close(found[0], values["photons"], 1e-10)
     close(found[1], slopes["photons"]["pump.rate"], 1e-9)
+
+
+def test_a_level_that_nothing_empties_takes_all():
+    """As by elimination of a linear network, though Newton's method has no answer there."""
+    transfer = jr.EnergyTransfer("pairs", "u + u -> t + g", coefficient="1e-23 m^3/s")
+    processes = [jr.Pump("up", "g -> u", 10.0), jr.Decay("down", "u -> g", 100.0), jr.Decay("out", "t -> g", 50.0)]
+    model = jr.Model([jr.Level(name) for name in "gut"], [*processes, transfer], density="1e26 m^-3")
+    state = jr.steady_state(model, {"out.rate": np.array([0.0, 50.0])})
+    assert not np.any(state.status)
+    close(state.populations[:, 0], [0.0, 0.0, 1.0], 0.0, 1e-12)
+
+
+def test_equal_modes_share_the_light_and_are_one_state():
+    twin = jr.Cavity("twin", couples="laser", photon_lifetime="100 ns", mode_volume=laser.VOLUME)
+    state = jr.steady_state(laser.model().with_process(twin), {"pump.rate": np.array([2e3, 2e4])})
+    assert not np.any(state.status)
+    close(state["cavity"], state["twin"], 1e-3)
+
+
+def test_a_rate_that_populations_make_negative_is_bad_input():
+    fill = [jr.Pump("a", " -> N", 1e12), jr.Pump("b", " -> N", rate=jr.expr("1e10 - q*N")), jr.Decay("d", "N -> ", 1.0)]
+    model = jr.Model([], fill, reservoirs=[jr.Reservoir("N")], parameters={"q": 1e3})
+    same(jr.steady_state(model, {"q": np.array([1e3, 1e-3])}).status, np.array([1, 0], np.int8))

@@ -137,7 +137,7 @@ def test_the_ideal_laser_rings_and_pays_as_it_should():
     close(found["power"][1:], watts * (r[1:] - 1), 1e-11)
     close(found["gain"], [0.5, 1.0, 1.0], 1e-12)
     by_r = (1 / (TAU * TAU_C) - r[1:] / (2 * TAU**2)) / (2 * ringing(r[1:]) * 4 * pi**2)
-    close(slopes["frequency"]["pump.rate"][1:] * unit, by_r, 1e-9)
+    close(slopes["frequency"]["pump.rate"] * unit, [np.nan, *by_r], 1e-9)
 
 
 def wagner_lengyel(r: float) -> tuple[float, float]:
@@ -179,6 +179,35 @@ def test_other_ways_to_the_same_pulse():
     none = jr.q_switch(ideal(), begins, hold=0, start=start | {"inversion": 0.9 * AT_THRESHOLD})
     assert np.isnan(none.energy)
     assert none.status == jr.Status.OK
+
+
+def test_a_pulse_is_found_however_long_the_window(monkeypatch: pytest.MonkeyPatch):
+    """200 ns of one second: between two moments of the first look. With no closer look there is a status, no number."""
+    theta, start = {"pump.rate": 0.0, "decay.rate": 0.0}, {"inversion": 2 * AT_THRESHOLD, "cavity": 1e4}
+    found = jr.gain_switch(ideal(), theta, drive={}, window=(0, "1 s"), start=start)
+    energy = h * c / 1064e-9 * 0.8 * 2 * wagner_lengyel(2.0)[0] * AT_THRESHOLD * VOLUME
+    close(found.energy, energy, 1e-6)
+    close(found.energy / found.peak_power / TAU_C, 5.193, 1e-4)
+    monkeypatch.setattr("jaxrate.laser.watch.LOOKS", 1)
+    missed = jr.gain_switch(ideal(), theta, drive={}, window=(0, "1 s"), start=start)
+    assert missed.status == jr.Status.TOO_MANY_STEPS
+    assert np.isnan([missed.energy, missed.peak_power, missed.fwhm, missed.build_up, missed.extraction]).all()
+
+
+def test_a_line_in_a_laser_is_read_with_its_light_and_without():
+    """What it gives to the cavity leaves it, below threshold too; the saturation intensity is that of the medium."""
+    pumped = {"pump.rate": np.array([0.5, 3.0]) * pump_at_threshold(TAU_C)}
+    state = jr.steady_state(four_level(), pumped)
+    close(jr.NetPower("laser")(state), jr.OutputPower("cavity")(state) / VOLUME, 1e-9)
+    close(jr.NetPower("laser", "cavity")(state), jr.NetPower("laser")(state))
+    rest = [p for p in four_level().processes if p.label != "cavity"]
+    medium = jr.steady_state(four_level().replace(processes=rest), pumped)
+    close(jr.SaturationIntensity("laser")(state), jr.SaturationIntensity("laser")(medium), 1e-11)
+
+
+def pairs() -> jr.Model:
+    """Upper levels that meet quench each other."""
+    return four_level().with_process(jr.EnergyTransfer("meet", "2 + 2 -> 2 + 0", coefficient="1e-23 m^3/s"))
 
 
 def test_modulation_is_that_of_two_rate_equations_and_of_a_small_drive():
@@ -281,6 +310,9 @@ def reading(model: jr.Model, observable: Any) -> jr.Experiment:
         (lambda: jr.slope_efficiency(four_level(), "density"), ["`density`", "pump='...'"]),
         (lambda: jr.power_curve(four_level(), "pump.rate", 3.0), ["`pump.rate`", "list of numbers"]),
         (lambda: jr.Experiment(four_level(), jr.Steady(), {"x": jr.OutputPower("box")}), ["`box`", "`cavity`"]),
+        (lambda: reading(four_level(), jr.ThermalEmission("laser")), ["No Blackbody drives `laser`", "jr.NetPower"]),
+        (lambda: reading(four_level(), jr.NetPower("laser", "cavty")), ["`cavty`", "`laser`"]),
+        (lambda: reading(pairs(), jr.SaturationIntensity("laser")), ["`laser`", "`meet`", "jr.Gain"]),
         (lambda: jr.AbsorbedPump("pump", energy="1 s"), ["energy", "pump", "'1 s'"]),
         (lambda: reading(four_level(), jr.AbsorbedPump("pmp")), ["`pmp`", "did you mean `pump`"]),
         (lambda: reading(no_energy(), jr.AbsorbedPump("pump", cavity="cavity")), ["`pump`", "`energy` of the levels"]),

@@ -275,10 +275,23 @@ def test_expressions_follow_the_other_parameters():
         ("2 * wal.rate", {"wall.rate": 1}, ["`x.rate`", "`wal.rate` is not a parameter", "did you mean `wall.rate`"]),
         ("2 * x.rate", {}, ["`x.rate` -> `x.rate`", "must not need itself"]),
         ("u", {"u": jr.expr("v"), "v": jr.expr("x.rate")}, ["must not need itself", "`u`", "`v`", "`x.rate`"]),
+        ("2 * k", {"k": 7}, ["`x.rate`", "k without backquotes is the constant 1.38065e-23", "`k`", "another name"]),
     ],
 )
 def test_an_expression_is_refused(rate: str, parameters: dict, words: list[str]):
     refused(lambda: two(jr.Decay("x", "b -> a", rate=jr.expr(rate)), parameters=parameters), *words)
+
+
+def test_a_population_named_as_a_constant_is_written_in_backquotes():
+    """Else the rate would silently be made of the constant: of e, the charge of an electron."""
+
+    def stated(rate: str) -> jr.Model:
+        return jr.Model([jr.Level("g"), jr.Level("e")], [jr.Decay("d", "e -> g", rate=jr.expr(rate))])
+
+    refused(lambda: stated("1 + 5*e"), "`d.rate`", "e without backquotes is the constant 1.60218e-19", "`e`", "^")
+    assert stated("1 + 5*`e`").derived() == {"d.rate": jr.expr("1 + 5*`e`")}
+    assert jr.expr("e/k * `e`").names == ("e",)
+    assert stated("e/k * `e`").derived() == {"d.rate": jr.expr("e/k * `e`")}
 
 
 def test_equal_statements_are_equal():
@@ -363,5 +376,5 @@ def test_an_expectation_is_refused(change: dict[str, Any], words: list[str]):
 
 def test_an_expectation_has_its_unit():
     stated = jr.Expected("threshold", "pump", value="0.2 us^-1", tolerance=0.1, source="a book")
-    assert (stated.unit, stated.kind) == ("s^-1", "process")
+    assert (stated.unit, stated.kind) == ("s^-1", "strength")
     close(stated.si, 2e5)

@@ -3,6 +3,7 @@
 import json
 import math
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +128,23 @@ WARM = jr.Model(
     ],
     density=1e26,
 )
+LASER = ND.with_process(jr.Cavity("cavity", couples="laser", photon_lifetime="10 ns", mode_volume="10 mm^3"))
 OBSERVABLES: dict[str, tuple[jr.Model, Any]] = {
+    "AbsorbedPump": (LASER, jr.AbsorbedPump("pump", energy="1.5 eV", cavity="cavity")),
     "BranchingRatio": (ND, jr.BranchingRatio("laser")),
     "CrossSection": (ND, jr.CrossSection("laser", 2.8e14)),
     "DecayTime": (ND, jr.DecayTime("laser")),
+    "DisturbanceGrowth": (LASER, jr.DisturbanceGrowth()),
     "Fluorescence": (ND, jr.Fluorescence("laser")),
     "Gain": (ND, jr.Gain("laser", (2.8e14, 2.81e14))),
+    "GainOverLoss": (LASER, jr.GainOverLoss("cavity")),
     "Inversion": (ND, jr.Inversion("laser")),
     "Lifetime": (ND, jr.Lifetime("4F3/2")),
     "NetPower": (ND, jr.NetPower("laser", "signal")),
+    "OutputPower": (LASER, jr.OutputPower("cavity")),
     "Population": (ND, jr.Population("4F3/2")),
+    "RelaxationDamping": (LASER, jr.RelaxationDamping("cavity")),
+    "RelaxationOscillation": (LASER, jr.RelaxationOscillation("cavity")),
     "SaturationIntensity": (ND, jr.SaturationIntensity("laser", 2.8e14)),
     "ThermalEmission": (WARM, jr.ThermalEmission("line", "room")),
 }
@@ -148,6 +156,29 @@ def test_every_observable_there_is_is_kept():
         solver = jr.Steady() if observable.pointwise else jr.Evolve([0.0, 1.0])
         table = json.loads(json.dumps(experiment_table(jr.Experiment(model, solver, {"x": observable}))))
         assert read_experiment(table, model).observables == {"x": observable}
+
+
+def test_every_argument_there_is_is_kept():
+    for _, observable in OBSERVABLES.values():
+        assert not [f.name for f in fields(observable) if getattr(observable, f.name) is None]
+
+
+@pytest.mark.parametrize("start", [None, "cold", "hot", {"4I9/2": 0.75, "4F3/2": np.float64(0.25), "cavity": 1e9}])
+def test_where_the_search_of_a_steady_state_starts_is_kept(start):
+    job = read_job(jr.Experiment(LASER, jr.Steady(start), {"out": jr.OutputPower("cavity")}), {"pump.rate": [1.0, 2.0]})
+    assert_exact(job)
+    for found in read_again(job):
+        assert isinstance(found.experiment.solver, jr.Steady)
+        assert found.experiment.solver == jr.Steady(start)
+        assert found.experiment.solver.start == start
+
+
+def test_the_tolerances_of_a_path_are_kept():
+    solver = jr.Evolve([0.0, 1e-3], rtol=1e-6, atol={"cavity": 1e-3, "4F3/2": 1e-12}, max_steps=500)
+    job = read_job(jr.Experiment(LASER, solver, {"out": jr.OutputPower("cavity")}), {"pump.rate": [1.0, 2.0]})
+    assert_exact(job)
+    for found in read_again(job):
+        assert found.experiment.solver == solver
 
 
 @pytest.mark.parametrize("name", jr.list_media())
@@ -201,6 +232,36 @@ laser.B = { normal = ["4.6e15 m^3 J^-1 s^-2", "2e14 m^3 J^-1 s^-2"] }
     options: dict[str, Any] = {"ensembles": 1000, "seed": 7, "sampler": "sobol", "precision": "float32"}
     reduce = ["mean", jr.Histogram([0, 1.5, np.inf], of="gain")]
     assert_equal(stated(text), read_job(bench, over, random=random, reduce=reduce, along="run", **options))
+
+
+READS = """
+[observables]
+out = { OutputPower = "cavity" }
+pumped = { AbsorbedPump = "pump", energy = "12370 cm^-1" }
+growth = { DisturbanceGrowth = true }
+"""
+FULL = {"4I9/2": 1, "cavity": 1e9}
+LASER_SOLVERS: list[tuple[str, Any]] = [
+    ("", jr.Steady()),
+    ("steady = {}", jr.Steady()),
+    ("steady = { start = 'hot' }", jr.Steady("hot")),
+    ("steady.start = { '4I9/2' = 1, cavity = 1e9 }", jr.Steady(FULL)),
+    ("evolve = { times = [0, '1 ms'], start = { '4I9/2' = 1, cavity = 1e9 } }", jr.Evolve([0.0, 1e-3], start=FULL)),
+    (
+        "evolve = { times = [0, '1 ms'], rtol = 1e-6, atol = { cavity = 1e-3 }, max_steps = 500 }",
+        jr.Evolve([0.0, 1e-3], rtol=1e-6, atol={"cavity": 1e-3}, max_steps=500),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "solver"), LASER_SOLVERS, ids=[text for text, _ in LASER_SOLVERS])
+def test_a_file_says_what_python_says_of_a_laser(text, solver):
+    found = read_experiment(tomllib.loads(text + READS), LASER)
+    assert isinstance(found.solver, jr.Steady | jr.Evolve)
+    assert found.solver == solver
+    assert found.solver.start == solver.start
+    pumped = jr.AbsorbedPump("pump", energy="12370 cm^-1")
+    assert found.observables == {"out": jr.OutputPower("cavity"), "pumped": pumped, "growth": jr.DisturbanceGrowth()}
 
 
 def test_the_defaults_are_those_of_python_and_axes_are_logarithmic():
@@ -264,6 +325,18 @@ REFUSED = [
         f"{GAIN}\nevolve = {{ times = [0], drive = {{ pump.rate = [[1, 2, 3]] }} }}",
         ["[experiment] `evolve`, drive of `pump.rate`", "must start at 0 s"],
     ),
+    (GAIN, f"{GAIN}\nevolve = {{ times = [0], rtl = 1e-6 }}", ["[experiment] `evolve`", "did you mean `rtol`"]),
+    (GAIN, f"{GAIN}\nevolve = {{ times = [0], rtol = 0 }}", ["[experiment]", "`rtol` must be a positive number"]),
+    (GAIN, f"{GAIN}\nevolve = {{ times = [0], atol = 1e-6 }}", ["`atol` must be a table", "1e-06"]),
+    (GAIN, f"{GAIN}\nevolve = {{ times = [0], atol = {{ '4F3/3' = 1e-6 }} }}", ["`atol`", "did you mean `4F3/2`"]),
+    (GAIN, f"{GAIN}\nevolve = {{ times = [0], max_steps = 1.5 }}", ["`max_steps` must be a whole number", "1.5"]),
+    (GAIN, f"{GAIN}\nsteady = 3", ["[experiment] `steady`", "must be a table", "but 3 was given"]),
+    (GAIN, f"{GAIN}\nsteady = {{ strt = 'hot' }}", ["[experiment] `steady`", "did you mean `start`"]),
+    (GAIN, f"{GAIN}\nsteady = {{ start = 'warm' }}", ["[experiment] `steady`", '"cold", "hot"', "'warm'"]),
+    (GAIN, f"{GAIN}\nsteady = {{ start = 'ground' }}", ["[experiment] `steady`", '"cold", "hot"', "'ground'"]),
+    (GAIN, f"{GAIN}\nsteady = {{}}\nevolve = {{ times = [0] }}", ["[experiment]", "`evolve` or `steady`, not both"]),
+    ('Gain = "laser"', "DisturbanceGrowth = 'laser'", ["write { DisturbanceGrowth = true }", "'laser'"]),
+    ('Gain = "laser"', "AbsorbedPump = 'pump', energy = [1, 2]", ["`energy` must be an energy", "[1, 2]"]),
     ("[over]", "over = 3\n[random]", ["`over`"]),
     ('"pump.rate"', '"pump.rat"', ["[over]", "`pump.rat`", "did you mean `pump.rate`"]),
     ('"pump.rate"', "pump.rat", ["[over]", "`pump.rat`", "did you mean `pump.rate`"]),

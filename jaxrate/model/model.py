@@ -34,7 +34,8 @@ class Model:
         temperature: Of the medium [K]: collisions, Doppler widths, McCumber's relation.
         parameters: Further named numbers, for expressions: {"wall.rate": "0.9 s^-1"}. Their unit is kept; they
             are used in SI. An expression may also name populations: levels by their full name (a fraction of their
-            species), reservoirs (a density in m^-3) and cavities (a number of photons).
+            species), reservoirs (a density in m^-3) and cavities (a number of photons). One that is named as a physical
+            constant is, such as e or k, is written in backquotes there.
         name, source: For people.
         expected: Published figures that the model must reproduce.
         reservoirs: Populations without a level, `jr.Reservoir("carriers", unit="m^-3")`; they come after the levels.

@@ -33,14 +33,23 @@ MAX_TURNS = 500
 SETTLED = 1e-11
 """Relative change that ends the search, if far longer steps change no more."""
 
+LONGEST = 1e22
+"""Longest step over the first."""
+
 LONGER = 1e12
 """How much longer."""
 
 ROUNDING = 1e-6
 """Relative change that is rounding if it gets no smaller: fast reactions to and fro leave little of what they move."""
 
+NEGATIVE = 1e-5
+"""What rounding may leave below zero, as a share of what a population may be neglected at."""
+
 SAME = 1e-6
 """Relative difference below which two states are one."""
+
+IDLE = 1e-4
+"""Share of what moves to and fro along a way below which the rest is rounding."""
 
 NEAR = 1e-3
 """Relative change from which on, if it falls, the factor between steps is squared: this ends in Newton's method."""
@@ -66,6 +75,7 @@ class Guess(NamedTuple):
         change: Largest relative change in it.
         still: How much longer the steps have become since the change is `ROUNDING` or less.
         turns: Steps tried.
+        longest: Longest step [s]: a far longer one would leave nothing but rounding of a level that nothing empties.
     """
 
     n: Array
@@ -74,6 +84,7 @@ class Guess(NamedTuple):
     change: Array
     still: Array
     turns: Array
+    longest: Array
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,11 @@ class Balance:
     motion: Motion
     base: Array
     smallest: tuple[float, ...]
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """What is in balance."""
+        return self.motion.network.populations
 
     @cached_property
     def laws(self) -> tuple[Law, ...]:
@@ -136,7 +152,7 @@ class Balance:
         fastest = sum(jnp.abs(jacobian[i, i]) for i in slow if (i, i) in jacobian)
         h = jnp.broadcast_to(0.1 / jnp.maximum(fastest, 1e-200), n[0].shape)
         one = jnp.ones_like(h)
-        return Guess(n, h, one, one, one, jnp.zeros_like(h, jnp.int32))
+        return Guess(n, h, one, one, one, jnp.zeros_like(h, jnp.int32), LONGEST * h)
 
     @cached_property
     def _photons(self) -> tuple[int, ...]:
@@ -148,21 +164,23 @@ class Balance:
 
     def turn(self, inputs: Inputs, guess: Guess, index: Array, results: tuple) -> tuple[Guess, Array, tuple]:
         """One implicit step, taken where no population turns negative, and none grows so fast that it leads back."""
-        h, smallest = guess.h * guess.factor, jnp.asarray(self.smallest)[:, None]
+        h = jnp.minimum(guess.h * guess.factor, guess.longest)
+        smallest = jnp.asarray(self.smallest)[:, None]
         delta, ahead = self.correction(inputs, guess.n, h)
         n = guess.n + delta
-        change = jnp.max(jnp.abs(delta) / (jnp.abs(n) + smallest), axis=0)
-        good = jnp.all(n >= -smallest, axis=0) & jnp.isfinite(change) & ahead
+        change = jnp.max(jnp.abs(delta) / (jnp.abs(n) + smallest + 1e-300), axis=0)
+        good = jnp.all(n >= -NEGATIVE * smallest, axis=0) & jnp.isfinite(change) & ahead
         still = jnp.where(good & (change <= ROUNDING), guess.still * guess.factor, 1.0)
         settled = (still >= LONGER) & ((change <= SETTLED) | (change > 0.5 * guess.change))
         done = settled | (guess.turns >= MAX_TURNS) | (h < 1e-250)
         after = Guess(
             n=jnp.where(good, n, guess.n),
-            h=jnp.where(good, jnp.minimum(h, 1e200), jnp.where(guess.factor < 1, h, guess.h)),
+            h=jnp.where(good | (guess.factor < 1), h, guess.h),
             factor=_factor(guess.factor, good, change, guess.change),
             change=jnp.where(good, change, guess.change),
             still=jnp.minimum(still, 1e100),
             turns=guess.turns + 1,
+            longest=guess.longest,
         )
         place = jnp.where(done, index, results[1].shape[0])
         status = jnp.where(settled, Status.OK, Status.NOT_FOUND).astype(jnp.int8)
@@ -228,9 +246,27 @@ def steady(
         n, status = still.find(fixed, wanted)
     else:
         n, status = _from_both(still, fixed, parameters, wanted, search)
-    solved = jnp.where(status == Status.OK, n, 0.0)
-    last, _ = balance.correction({**inputs, START: begun}, solved, jnp.full(lanes, jnp.inf))
-    return solved + last, status
+    legal = still.moving(fixed).is_legal(jnp.zeros(lanes), n)
+    status = jnp.where((status == Status.OK) & ~jnp.asarray(legal), jnp.int8(Status.BAD_INPUT), status)
+    h = _last_step(still, fixed, n, status == Status.OK)
+    n = jnp.where(status == Status.OK, n, fixed[START])
+    last = balance.correction({**inputs, START: begun}, n, h)[0]
+    return n + jnp.where(jnp.isinf(h), last, last - lax.stop_gradient(last)), status
+
+
+def _last_step(balance: Balance, inputs: Inputs, n: Array, good: Array) -> Array:
+    """Length of the step that ends the search, through which derivatives are taken: that of Newton's method.
+
+    Where this has no answer, as at a level that nothing empties, a long one, for derivatives alone; where nothing was
+    found a short one, so that no derivative of another lane is harmed.
+    """
+    safe = jnp.where(good, n, inputs[START])
+    found = balance.correction(inputs, safe, jnp.full(n.shape[1], jnp.inf))[0]
+    jacobian = balance.moving(inputs).jacobian(jnp.zeros(n.shape[1]), safe)
+    fastest = jnp.maximum(sum(jnp.abs(x) for (i, j), x in jacobian.items() if i == j), 1e-200)
+    size = jnp.abs(safe) + jnp.asarray(balance.smallest)[:, None] + 1e-300
+    newton = good & jnp.all(jnp.abs(found) <= ROUNDING * size, axis=0)
+    return jnp.where(newton, jnp.inf, jnp.where(good, 1e12, 1e-3) / fastest)
 
 
 def _from_both(
@@ -245,7 +281,7 @@ def _from_both(
         return n, (n, status)
 
     _, (n, status) = lax.scan(find, dark, jnp.array([False, True]))
-    return (n[1], status[1]) if search == "hot" else _compared(n, status, balance.smallest)
+    return (n[1], status[1]) if search == "hot" else _compared(balance, inputs, n, status)
 
 
 def cold(network: Network, lanes: int) -> Array:
@@ -272,10 +308,24 @@ def hot(network: Network, parameters: Parameters, dark: Array, lanes: int) -> Ar
     return lax.stop_gradient(jnp.stack(rows))
 
 
-def _compared(n: Array, status: Array, smallest: tuple[float, ...]) -> tuple[Array, Array]:
+def _compared(balance: Balance, inputs: Inputs, n: Array, status: Array) -> tuple[Array, Array]:
     """The state found from dark and from bright, or from the one that led somewhere."""
     (n, bright), (status, other) = n, status
-    apart = jnp.abs(n - bright) / (jnp.abs(n) + jnp.abs(bright) + jnp.asarray(smallest)[:, None])
-    two = (status == Status.OK) & (other == Status.OK) & (jnp.max(apart, axis=0) > SAME)
+    apart = jnp.abs(n - bright) / (jnp.abs(n) + jnp.abs(bright) + jnp.asarray(balance.smallest)[:, None] + 1e-300)
+    both = (status == Status.OK) & (other == Status.OK)
+    two = both & (jnp.max(apart, axis=0) > SAME) & ~_is_idle(balance, inputs, n, bright - n)
     found = jnp.where(two, jnp.int8(Status.BISTABLE), jnp.where(status == Status.OK, status, other))
     return jnp.where(status == Status.OK, n, bright), found
+
+
+def _is_idle(balance: Balance, inputs: Inputs, n: Array, way: Array) -> Array:
+    """Whether nothing changes along a way, as when equal modes of a laser share its light in another proportion.
+
+    Spontaneous emission does tell them apart, by less than can be told from rounding: the states are one.
+    """
+    moving, net = balance.moving(inputs), jnp.zeros_like(n)
+    lost = [1.0 / moving.parameters[f"{p.name}.photon_lifetime"] if p.is_photons else 0.0 for p in balance.populations]
+    gross = jnp.stack([rate * jnp.abs(row) for rate, row in zip(lost, way, strict=True)])
+    for (i, j), slope in moving.jacobian(jnp.zeros(n.shape[1]), n).items():
+        net, gross = net.at[i].add(slope * way[j]), gross.at[i].add(jnp.abs(slope * way[j]))
+    return jnp.max(jnp.abs(net) / (gross + 1e-200), axis=0) < IDLE

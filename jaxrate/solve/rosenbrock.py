@@ -68,15 +68,7 @@ class Lane(NamedTuple):
 
 
 class Step(NamedTuple):
-    r"""A step that was tried.
-
-    Attributes:
-        h: Its length [s].
-        k: Its stages, shape (stage, population, place).
-        n: Where it leads.
-        error: What it misses and does not forget, $(1 - h\gamma J)^{-1} k_8$: a population that empties in a fraction
-            of the step follows the others, and its own error is gone before the next step.
-    """
+    """A step that was tried: its length [s], its stages (stage, population, place), where it leads, what it misses."""
 
     h: Array
     k: Array
@@ -196,9 +188,8 @@ class Integrator:
             x = lu.solve(factors, self._balanced(b, laws))
             return lax.dynamic_update_index_in_dim(k, in_rows(x), i, 0)
 
-        k = lax.fori_loop(0, rodas.STAGES, stage, jnp.zeros((rodas.STAGES, *lane.n.shape)))
-        error = lu.solve(factors, [row * (inverse / rodas.GAMMA) for row in self._balanced(k[-1], laws)])
-        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), in_rows(error))
+        k = lax.fori_loop(jnp.int32(0), jnp.int32(rodas.STAGES), stage, jnp.zeros((rodas.STAGES, *lane.n.shape)))
+        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), k[-1])
 
     @staticmethod
     def _balanced(b: Array, laws: Mapping[int, Any]) -> list[Array]:

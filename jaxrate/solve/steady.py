@@ -20,7 +20,7 @@ from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
 from jaxrate.solve.program import solve
 from jaxrate.solve.rates import checked_rates, is_linear
 from jaxrate.solve.solution import Solution
-from jaxrate.solve.start import read_start
+from jaxrate.solve.start import is_legal_start, read_start
 from jaxrate.solve.status import Status
 
 
@@ -96,10 +96,14 @@ class Steady:
         return block.read(Solution(populations, status, block.parameters, block.network)), status
 
     def _searched(self, block: Block) -> tuple[Array, Array]:
-        start = block.start
-        if start is None and self.search == "given":
-            start = jnp.broadcast_to(block.further[:, None], (len(block.network.populations), block.way.lanes))
-        return equilibrium.steady(block.network, block.parameters, self.search, start, block.wanted)
+        network, start, legal = block.network, block.start, jnp.asarray(True)
+        if start is not None:
+            legal = is_legal_start(start, network)
+            start = jnp.where(legal, start, 1.0 / len(network.populations))
+        elif self.search == "given":
+            start = jnp.broadcast_to(block.further[:, None], (len(network.populations), block.way.lanes))
+        n, status = equilibrium.steady(network, block.parameters, self.search, start, block.wanted & legal)
+        return n, jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
 
     def blocks_per_call(self, network: Network) -> int | None:
         """Blocks of one call, where they are long work by themselves."""

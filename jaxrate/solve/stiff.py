@@ -1,7 +1,7 @@
 """Paths in time of nonlinear networks and of smooth drives, and their derivatives by parameters."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import jax
@@ -120,8 +120,9 @@ def by_forward_mode(solved: Callable[..., tuple[Array, Array]]) -> Callable[...,
         solved: Of what is fixed, and of a dictionary of parameters and the start, each (..., lane), which it is
             differentiated by.
     """
-    function = jax.custom_jvp(solved)
+    function = jax.custom_jvp(_precise(solved))
 
+    @_precise
     def pushed(primals: tuple, tangents: tuple) -> tuple:
         fixed, *moving = primals
         leaves, tree = jax.tree.flatten(tuple(moving))
@@ -138,6 +139,17 @@ def by_forward_mode(solved: Callable[..., tuple[Array, Array]]) -> Callable[...,
 
     function.defjvp(pushed, symbolic_zeros=True)
     return function
+
+
+def _precise(function: Callable) -> Callable:
+    """The same in float64, also when JAX comes back to it after the block has been left."""
+
+    @wraps(function)
+    def precise(*arguments: Any) -> Any:
+        with jax.enable_x64(True):
+            return function(*arguments)
+
+    return precise
 
 
 def _linear(of: Callable, inputs: list[Array], tangents: list[Array]) -> tuple:

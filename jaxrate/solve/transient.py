@@ -25,7 +25,7 @@ from jaxrate.solve.reading import along
 from jaxrate.solve.rosenbrock import Tolerance
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.stages import Stage, planned, read_times
-from jaxrate.solve.start import Start, read_start
+from jaxrate.solve.start import Start, is_legal_start, read_start
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Evolve:
         start: "ground", {"level": fraction} (numbers or arrays of the batch's shape; what is not named is empty), or a
             `Solution` of the same populations, of a path its last time.
         drive: {"pump.rate": jr.pulse.Gaussian(...)}: parameters that change in time: `jr.Segments`, a pulse of
-            `jr.pulse`, or any JAX function of time [s].
-        rtol: Relative error of a step, of every population by itself; of one that empties in a fraction of the step,
-            which follows the others, as much more as the fraction is smaller. The exact path has none.
+            `jr.pulse`, or any JAX function of time [s]. What a function does for less than a step goes unseen: one with
+            spikes needs `edges`, an attribute with the times [s] that no step may go over.
+        rtol: Relative error of a step, of every population by itself; the exact path has none.
         atol: {"cavity": 1e-6}: absolute errors of a step that are small enough, by population, in its own unit; by
             default 1e-10 rtol for a level's fraction, 1e-3 rtol for a number of photons and 1e-10 rtol of the largest
             value so far for a reservoir.
@@ -70,7 +70,8 @@ class Evolve:
         drive = self.drive if isinstance(self.drive, tuple) else read_drive(self.drive)
         object.__setattr__(self, "drive", drive)
         object.__setattr__(self, "times", read_times(self.times))
-        object.__setattr__(self, "atol", _tolerances(self.rtol, self.atol, self.max_steps))
+        for name, value in _tolerances(self.rtol, self.atol, self.max_steps).items():
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "stages", tuple(stage for stage, _ in self._plan))
         object.__setattr__(self, "size", (self.times.shape[0], len(self._marks)))
 
@@ -185,28 +186,40 @@ class Evolve:
         return along(self._drive, network, parameters, self.times, dims)
 
 
-def _tolerances(rtol: Any, atol: Any, max_steps: Any) -> tuple[tuple[str, float], ...]:
-    """Absolute tolerances by population, all checked."""
-    given = {"rtol": rtol, **{f"atol of `{name}`": error for name, error in dict(atol).items()}}
-    for name, error in given.items():
-        if isinstance(error, bool) or not isinstance(error, int | float) or not 0 < error < np.inf:
+def _tolerances(rtol: Any, atol: Any, max_steps: Any) -> dict[str, Any]:
+    """Tolerances by the name of their argument, all checked, and NumPy's numbers made Python's."""
+    errors = _by_population(atol)
+    for name, error in {"rtol": rtol, **{f"atol of `{name}`": error for name, error in errors.items()}}.items():
+        if (
+            isinstance(error, bool)
+            or not isinstance(error, int | float | np.integer | np.floating)
+            or not 0 < error < np.inf
+        ):
             raise ValueError(f"`{name}` must be a positive number such as 1e-8, but {shown(error)} was given.")
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or not 1 <= max_steps < 2**31:
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int | np.integer) or not 1 <= max_steps < 2**31:
         raise ValueError(f"`max_steps` must be a whole number from 1 on, but {shown(max_steps)} was given.")
     if rtol < 1e-13:
         raise ValueError(f"`rtol` must be 1e-13 or more, as float64 has 16 digits, but {shown(rtol)} was given.")
-    return tuple((name, float(error)) for name, error in dict(atol).items())
+    absolute = tuple((name, float(error)) for name, error in errors.items())
+    return {"rtol": float(rtol), "atol": absolute, "max_steps": int(max_steps)}
+
+
+def _by_population(atol: Any) -> dict[str, Any]:
+    """Absolute errors as stated, or as the pairs that another `Evolve` keeps of them."""
+    if isinstance(atol, Mapping):
+        return dict(atol)
+    if isinstance(atol, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in atol):
+        return dict(atol)
+    raise ValueError(f"`atol` must be given by population, atol={{'cavity': 1e-6}}, but {shown(atol)} was given.")
 
 
 def _started(block: Block) -> tuple[Array, Array]:
     """Populations to start from, those of bad lanes replaced, and which lanes are good."""
-    size, levels = len(block.network.populations), block.network.num_levels
+    size = len(block.network.populations)
     if block.start is None:
         return jnp.broadcast_to(block.base[-size:, None], (size, block.way.lanes)), jnp.asarray(True)
-    legal = jnp.all((block.start >= 0) & (block.start < jnp.inf), axis=0)
-    if levels:
-        legal = legal & (jnp.sum(block.start[:levels], axis=0) > 0)
-    return jnp.where(legal, block.start, 1.0 / max(levels, 1)), legal
+    legal = is_legal_start(block.start, block.network)
+    return jnp.where(legal, block.start, 1.0 / size), legal
 
 
 def evolve(
@@ -244,7 +257,7 @@ def evolve(
         ValueError: as of `jr.steady_state` and `jr.Evolve`.
     """
     network, given = compile_network(model), theta or {}
-    solver = Evolve(times, start, drive, rtol, atol or {}, max_steps)
+    solver = Evolve(times, start, drive, rtol, {} if atol is None else atol, max_steps)
     found = solve(network, solver, given, precision)
     parameters = {**model.parameters(), **given}
     driven = solver.along(network, parameters, np.ndim(found["status"]))
