@@ -22,6 +22,7 @@ from jaxrate.observe import (
     Population,
     SaturationIntensity,
 )
+from jaxrate.observe.dark import dark_network
 from jaxrate.observe.laser import OutputPower
 from jaxrate.observe.relaxation import RelaxationDamping, RelaxationOscillation
 from jaxrate.solve.lanes import run
@@ -95,8 +96,8 @@ class Readings:
         self.values[quantity, of], self.units[quantity, of] = value, unit
 
     def _is_readable(self, key: tuple[str, str], observable: Observable) -> bool:
-        if isinstance(observable, SaturationIntensity) and compile_network(self.model).nonlinear:
-            return False  # no one intensity halves an inversion that depends on photons or on pairs of particles
+        if isinstance(observable, SaturationIntensity) and dark_network(compile_network(self.model)).nonlinear:
+            return False  # no one intensity halves an inversion that depends on pairs of particles
         try:
             observable.check(Experiment(self.model, Steady(), {}).network)
         except ValueError as why:

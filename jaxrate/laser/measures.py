@@ -68,15 +68,22 @@ def first_pulse(trace: Trace) -> Pulse | None:
     if peak is None:
         return None
     low, high, is_over = _extent(trace.photons, peak)
-    part = Trace(*(x[low : high + 1] for x in trace))
-    logarithm = CubicHermiteSpline(part.times, np.log(part.photons), part.slope / part.photons)
+    begins, ends = _dip(trace, low), _dip(trace, high)
+    first, past = low - (begins < trace.times[low]), high + 1 + (ends > trace.times[high])
+    part = Trace(*(x[first:past] for x in trace))
+    logarithm = _logarithm(part)
     at, top = _peak(logarithm, trace.times, peak)
     fwhm = _width(logarithm, at, top)
     inside = int(np.count_nonzero(np.abs(part.times - at) <= fwhm / 2)) if np.isfinite(fwhm) else 0
     extraction = 1 - np.min(trace.gain[peak : high + 1]) / np.max(trace.gain[: peak + 1])
-    energy, watts = _energy(logarithm, part), float(np.interp(at, part.times, part.watts))
-    peak_photons, ends = float(np.exp(top)), (float(part.times[0]), float(part.times[-1]))
-    return Pulse(energy, watts * peak_photons, peak_photons, fwhm, at, float(extraction), *ends, is_over, inside)
+    energy, watts = _energy(logarithm, part, begins, ends), float(np.interp(at, part.times, part.watts))
+    photons = float(np.exp(top))
+    return Pulse(energy, watts * photons, photons, fwhm, at, float(extraction), begins, ends, is_over, inside)
+
+
+def _logarithm(trace: Trace) -> CubicHermiteSpline:
+    """The logarithm of the photons between the moments."""
+    return CubicHermiteSpline(trace.times, np.log(trace.photons), trace.slope / trace.photons)
 
 
 def _first_peak(photons: np.ndarray) -> int | None:
@@ -100,6 +107,19 @@ def _extent(photons: np.ndarray, peak: int) -> tuple[int, int, bool]:
     return low, high, bool(after.size)
 
 
+def _dip(trace: Trace, place: int) -> float:
+    """Time of the minimum next to a moment; of the moment itself where its neighbours are not both brighter.
+
+    Between two pulses the light may be far from zero, so that energy depends on where it is cut.
+    """
+    near = Trace(*(x[max(place - 1, 0) : place + 2] for x in trace))
+    if near.times.size < 3 or near.photons[1] <= 0 or near.photons[1] >= min(near.photons[0], near.photons[2]):
+        return float(trace.times[place])
+    logarithm = _logarithm(near)
+    turns = logarithm.derivative().roots(extrapolate=False)
+    return float(min([*turns[np.isfinite(turns)], near.times[1]], key=lambda t: float(logarithm(t))))
+
+
 def _peak(logarithm: CubicHermiteSpline, times: np.ndarray, peak: int) -> tuple[float, float]:
     """Time of the maximum and the logarithm there."""
     near = [t for t in logarithm.derivative().roots(extrapolate=False) if times[peak - 1] <= t <= times[peak + 1]]
@@ -114,9 +134,10 @@ def _width(logarithm: CubicHermiteSpline, at: float, top: float) -> float:
     return float(after[0] - before[-1]) if before.size and after.size else np.nan
 
 
-def _energy(logarithm: CubicHermiteSpline, part: Trace) -> float:
+def _energy(logarithm: CubicHermiteSpline, part: Trace, begins: float, ends: float) -> float:
     """Integral of the output power."""
-    step = np.diff(part.times)
-    nodes = part.times[:-1, None] + step[:, None] * (NODES + 1) / 2
+    edges = np.unique(np.clip(part.times, begins, ends))
+    step = np.diff(edges)
+    nodes = edges[:-1, None] + step[:, None] * (NODES + 1) / 2
     power = np.exp(logarithm(nodes)) * np.interp(nodes, part.times, part.watts)
     return float(np.sum(power @ WEIGHTS * step / 2))

@@ -100,7 +100,8 @@ def gain_switch(
         rtol: Relative error of a step.
 
     Returns:
-        A `LaserPulse`. `build_up` counts from the first time of the window. NaN where no pulse has its peak in it.
+        A `LaserPulse`. `build_up` counts from the first time of the window. NaN where no pulse has its peak in it; with
+        the status `TOO_MANY_STEPS` also where a pulse is too short to be found in so long a window.
 
     Raises:
         ValueError: an unknown parameter, a window that is none.

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxrate.laser.dark import SmallSignal, dark_network
 from jaxrate.laser.root import first_zero
 from jaxrate.model.model import Model
 from jaxrate.names import shown
 from jaxrate.network.compile import compile_network
 from jaxrate.network.network import Network
+from jaxrate.observe.dark import SmallSignal, dark_network
 from jaxrate.observe.laser import cavity_of
 from jaxrate.solve.batch import read_batch
 from jaxrate.solve.lanes import run

@@ -11,6 +11,7 @@ from jax import numpy as jnp
 from jaxrate.constants import h
 from jaxrate.experiment import Experiment
 from jaxrate.laser.measures import FEWEST, Pulse, Trace, first_pulse
+from jaxrate.laser.moments import MOMENTS, close_up, closer_look, first_look, joined, leaps, merged
 from jaxrate.model.model import Model
 from jaxrate.network.compile import compile_network
 from jaxrate.network.dynamics import rate_of_change
@@ -18,7 +19,7 @@ from jaxrate.network.network import Network
 from jaxrate.observe.laser import cavity_of, growth, lane_parameters, photons_of
 from jaxrate.observe.observable import Observable
 from jaxrate.solve.batch import read_batch
-from jaxrate.solve.drive import Driven
+from jaxrate.solve.drive import Driven, marks, read_drive
 from jaxrate.solve.lanes import run
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
@@ -29,10 +30,10 @@ TOGETHER = 2.0
 """Factor between the growth rates of ensembles that share their output times."""
 FOLDS, LIFETIMES = 150.0, 40.0
 """How long a cavity is watched after it is opened: times in which the first photons grow e-fold, and lifetimes."""
-MOMENTS = 1536
-"""Output times."""
 LONGER, ATTEMPTS = 4.0, 4
 """Where the pulse is not over yet it is watched longer by a factor, so many times."""
+LOOKS = 12
+"""How often a window is looked at closer: each time its steepest parts are seen some hundred times as close."""
 
 
 @dataclass(frozen=True)
@@ -149,24 +150,41 @@ class Lanes:
                 growing = FOLDS / rates[group].max()
                 times = np.linspace(0.0, spans[group].max(), MOMENTS // 2)
                 dense = np.linspace(0.0, growing, MOMENTS - MOMENTS // 2 + 2)[1:-1]
-                self._measure(group, _merged(times, dense))
+                self._measure(group, merged(times, dense))
             left = np.array([i for i in left if not _is_over(self.found[i])], int)
             spans *= LONGER
-        self._refine()
+        for i, pulse in enumerate(self.found):
+            if pulse is not None and pulse.points < FEWEST:
+                self._measure(np.array([i]), close_up(pulse, 0.0, np.inf))
         return self._measures(0.0)
 
     def between(self, first: float, last: float) -> LaserPulse:
         """Pulses in a window of time."""
-        self._measure(np.arange(self.status.size), np.linspace(first, last, MOMENTS))
-        self._refine()
+        times = first_look(first, last, marks(read_drive(self.drive), last))
+        for i, trace in self._traces(np.arange(self.status.size), times).items():
+            self.found[i] = self._located(i, trace, first, last)
         return self._measures(first)
 
-    def _refine(self) -> None:
-        """Look closer at pulses of few moments, one after the other."""
-        for i, pulse in enumerate(self.found):
-            if pulse is not None and pulse.points < FEWEST:
-                begins, ends = pulse.begins, pulse.ends
-                self._measure(np.array([i]), np.linspace(begins, ends, MOMENTS))
+    def _located(self, i: int, trace: Trace, first: float, last: float) -> Pulse | None:
+        """The first pulse of an ensemble, looked at closer until nothing before its end goes unseen."""
+        alone = np.array([i])
+        for turn in range(LOOKS):
+            pulse = first_pulse(trace)
+            times = closer_look(trace, leaps(trace), last if pulse is None else pulse.ends)
+            if times is None:
+                return pulse if turn == 0 or pulse is None else self._seen(alone, pulse, close_up(pulse, first, last))
+            more = self._traces(alone, times)
+            if i not in more:
+                return None
+            trace = joined(trace, more[i])
+        self.status[i] = Status.TOO_MANY_STEPS
+        return None
+
+    def _seen(self, alone: np.ndarray, pulse: Pulse, times: np.ndarray) -> Pulse:
+        """A pulse measured once more, off moments of one solution."""
+        for trace in self._traces(alone, times).values():
+            pulse = first_pulse(trace) or pulse
+        return pulse
 
     def _growth(self) -> tuple[np.ndarray, np.ndarray]:
         """Growth rate of the photons at the start, and their lifetime [s]."""
@@ -176,7 +194,12 @@ class Lanes:
         return np.asarray(rate), np.asarray(lifetime)
 
     def _measure(self, group: np.ndarray, times: np.ndarray) -> None:
-        """Solve a group of ensembles and measure their first pulses."""
+        """Measure the first pulses of a group of ensembles."""
+        for i, trace in self._traces(group, times).items():
+            self.found[i] = first_pulse(trace)
+
+    def _traces(self, group: np.ndarray, times: np.ndarray) -> dict[int, Trace]:
+        """Solve a group of ensembles: the traces of those that have one."""
         names = compile_network(self.model).population_names
         alone = len(group) == 1
         start = {name: n[group[0]] if alone else n[group] for name, n in zip(names, self.start, strict=True)}
@@ -186,14 +209,13 @@ class Lanes:
         found = run(bench.program, bench.base, bench.batch(theta))
         self.status[group] = found["status"]
         traces = found["trace"].reshape(4, times.size, -1)
-        for lane, i in enumerate(group):
-            if self.status[i] == Status.OK:
-                self.found[i] = first_pulse(Trace(times, *traces[..., lane]))
+        solved = [(lane, i) for lane, i in enumerate(group.tolist()) if self.status[i] == Status.OK]
+        return {i: Trace(times, *traces[..., lane]) for lane, i in solved}
 
     def _measures(self, origin: float) -> LaserPulse:
         def of(name: str, shift: float = 0.0) -> Any:
             values = [np.nan if pulse is None else getattr(pulse, name) - shift for pulse in self.found]
-            return np.array(values).reshape(self.shape)[()]
+            return np.where(self.status == Status.OK, values, np.nan).reshape(self.shape)[()]
 
         return LaserPulse(
             energy=of("energy"),
@@ -219,12 +241,3 @@ def _groups(lanes: np.ndarray, rates: np.ndarray) -> list[np.ndarray]:
         else:
             groups.append([i])
     return [np.array(group) for group in groups]
-
-
-def _merged(*times: np.ndarray) -> np.ndarray:
-    """All times in order, as many as there are."""
-    found = np.unique(np.concatenate(times))
-    while found.size < MOMENTS:  # times that coincide
-        middle = np.argmax(np.diff(found))
-        found = np.insert(found, middle + 1, found[middle : middle + 2].mean())
-    return found

@@ -112,7 +112,8 @@ def _oscillation(solution: Solution, cavity: str) -> Array:
     score = jnp.where(turning, found.shares[:, place], -1.0)
     best = jnp.argmax(score, axis=1)[:, None]
     value = jnp.take_along_axis(found.rates, best, axis=1)[:, 0]
-    return jnp.where(jnp.any(turning, axis=1), value, complex(jnp.nan, jnp.nan))
+    # A product, so that derivatives are NaN as well.
+    return value * jnp.where(jnp.any(turning, axis=1), 1.0, jnp.nan)
 
 
 @dataclass(frozen=True)

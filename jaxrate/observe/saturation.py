@@ -11,6 +11,7 @@ from jaxrate.constants import h
 from jaxrate.network.coefficients import Parameters, product
 from jaxrate.network.line import Line
 from jaxrate.network.network import Network, Reaction
+from jaxrate.observe.dark import dark_network
 from jaxrate.observe.light import AtFrequency
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.steady import Steady
@@ -20,6 +21,7 @@ from jaxrate.solve.steady import Steady
 class SaturationIntensity(AtFrequency):
     r"""Intensity [W m^-2] that halves the small-signal inversion of a line, whatever feeds and empties its levels.
 
+    It is that of the medium: whatever light its cavities hold is left out, as are beams on the line.
     One beam on one line changes the rates of a linear network by one term, so its inversion is exactly
     $\Delta n = \Delta n_0/(1 + I/I_{sat})$ with $I_{sat} = h\nu/[\sigma_e T]$. Inversion means what light of this
     frequency sees, $n_u - \frac{\sigma_a}{\sigma_e} n_l$, and $T$ is how much of it a flow of one atom a second from
@@ -31,7 +33,8 @@ class SaturationIntensity(AtFrequency):
         frequency: As for `Gain`.
 
     Raises:
-        ValueError: the line is inhomogeneous and its classes do not mix, so that each saturates by itself.
+        ValueError: the line is inhomogeneous and its classes do not mix, so that each saturates by itself; or rates
+            of the medium depend on populations, so that no one intensity halves the inversion.
     """
 
     unit = "W m^-2"
@@ -48,6 +51,12 @@ class SaturationIntensity(AtFrequency):
                 f"`{self.label}` is inhomogeneous: light saturates its classes one by one, so the line has no one "
                 "saturation intensity. State mixing='fast' on it if its classes mix faster than that."
             )
+        if nonlinear := dark_network(network).nonlinear:
+            raise ValueError(
+                f"`{self.label}` has no one saturation intensity: {', '.join(f'`{name}`' for name in nonlinear)} "
+                "makes the rates of the medium depend on populations, so its inversion is not halved by one. Read "
+                "jr.Gain at some intensities of a Beam."
+            )
 
     def of(self, solution: Solution) -> Any:
         emission, absorption = self.cross_sections(solution)
@@ -63,7 +72,7 @@ def recovery_times(solution: Solution, line: Line) -> tuple[Any, Any]:
     """
     lanes = solution.populations.shape[-1]
     probed, names = _with_probes(solution.network, line)
-    dark, zero, one = _without_beams(solution, line), jnp.zeros(lanes), jnp.ones(lanes)
+    dark, zero, one = _without_light(solution, line), jnp.zeros(lanes), jnp.ones(lanes)
 
     def populations(to_upper: Any, to_lower: Any) -> tuple[Any, Any]:
         values = {**dark, names[0]: to_upper, names[1]: to_lower}
@@ -76,7 +85,8 @@ def recovery_times(solution: Solution, line: Line) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=256)
 def _with_probes(network: Network, line: Line) -> tuple[Network, tuple[str, str]]:
-    """The network with two rates more: from every level of the line's species to its upper, and to its lower level."""
+    """The dark network with two rates more: from every level of the line's species to its upper, and its lower one."""
+    network = dark_network(network)
     names = f"{line.label}.to upper", f"{line.label}.to lower"
     species = network.populations[line.upper].species
     levels = [i for i, p in enumerate(network.populations) if p.species == species]
@@ -89,7 +99,9 @@ def _with_probes(network: Network, line: Line) -> tuple[Network, tuple[str, str]
     return replace(network, reactions=(*network.reactions, *probes)), names
 
 
-def _without_beams(solution: Solution, line: Line) -> dict[str, Any]:
+def _without_light(solution: Solution, line: Line) -> dict[str, Any]:
+    """No beam on the line, and no photon in any cavity."""
     beams = {r.field for r in solution.network.reactions if r.process == line.label and r.field}
     names = [f"{beam}.intensity" for beam in beams if f"{beam}.intensity" in solution.network.order]
+    names += [p.name for p in solution.network.populations if p.is_photons]
     return {name: jnp.zeros(solution.populations.shape[-1]) for name in names}
