@@ -16,6 +16,7 @@ from jaxrate.network.compile import compile_network
 from jaxrate.network.dynamics import rate_of_change
 from tests.tolerance import close
 
+pytestmark = pytest.mark.long
 LANES_HERE = 4
 LASERS = lasers.TURN_ON
 

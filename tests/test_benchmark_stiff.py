@@ -12,6 +12,7 @@ from benchmarks.figures import FIGURES, Figure
 from tests.test_benchmarks import entry, run_of
 from tests.tolerance import close
 
+pytestmark = pytest.mark.long
 STIFF = ("N1", *kinetics.PROBLEMS, "N3", "POWER", "STEPS")
 
 

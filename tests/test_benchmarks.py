@@ -21,6 +21,7 @@ from benchmarks.jobs import LANES
 from benchmarks.measure import Case, Reading, covered, measure
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.long
 LANES_HERE = 1500
 JOBS_HERE = "J1,J4,SWEEP,REDUCE,STORE,BILLION,FIRST"  # those in time: test_benchmark_transients.py
 COMPILES_C = platform.system() == "Linux" and platform.machine() == "x86_64" and shutil.which("cc") is not None

@@ -246,6 +246,7 @@ def test_forty_parameters_by_reverse_mode():
     close(found["u"][:, 0], found["u"][:, 1], rtol=1e-8)
 
 
+@pytest.mark.long
 def test_minibatches_come_within_a_few_errors_of_the_whole_fit():
     rng = np.random.default_rng(4)
     x = rng.uniform(0, 8, 100_000)

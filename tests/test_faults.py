@@ -100,6 +100,7 @@ def _wait_for_units(out: Path, number: int, running: Any) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.long
 def test_workers_and_drivers_killed_at_random_cost_nothing(tmp_path: Path):
     """On a cluster of two workers, which go on writing when the driver is gone."""
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'jaxrate[cluster]'.")
@@ -353,6 +354,7 @@ def test_a_unit_that_ends_its_process_again_and_again_is_left_out(out: Path, mon
     assert not list((out / "attempts").iterdir())
 
 
+@pytest.mark.long
 def test_programs_on_one_plan_are_harmless(tmp_path: Path):
     """Three of them begin, and end, together."""
     file = sweep_file(tmp_path)

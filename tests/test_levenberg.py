@@ -32,20 +32,24 @@ def fitted(problem: nist.Problem, start: np.ndarray) -> jr.FitResult:
     return jr.fit(problem.model, data, names, start=begin, intervals="wald", num_starts=1)
 
 
+@pytest.mark.long
 def test_every_certified_problem_is_solved_from_both_starts(certified):
     poor = {which: digits for which, (digits, _, _) in certified.items() if digits < ENOUGH}
     assert len(certified) == 40
     assert poor == {}
 
 
+@pytest.mark.long
 def test_nearly_all_are_solved_to_eight_digits(certified):
     assert sum(digits >= MANY for digits, _, _ in certified.values()) >= 36
 
 
+@pytest.mark.long
 def test_standard_errors_are_the_certified_ones(certified):
     assert sum(digits >= DEVIATIONS for _, digits, _ in certified.values()) >= 37
 
 
+@pytest.mark.long
 def test_no_wrong_answer_is_called_converged(certified):
     claimed = {which for which, (_, _, fit) in certified.items() if fit.status != "not_converged"}
     assert {which for which in claimed if certified[which][0] < ENOUGH} == set()

@@ -26,6 +26,7 @@ FINE: Any = {"rtol": 1e-11, "max_steps": 50_000}
 """So that the errors of paths, divided by such a small step, do not count."""
 
 
+@pytest.mark.long
 def test_slopes_of_a_turn_on_are_those_of_differences():
     """Photons and the upper level of a laser that spikes, by its pump, its cavity and its line."""
     lifetime = np.full(2, 1e-7)

@@ -134,6 +134,7 @@ def run(node: OneNode, tmp_path: Path) -> Iterator[Run]:
     node.cancel_all()
 
 
+@pytest.mark.long
 def test_cancelled_and_requeued_workers_cost_nothing(run: Run, wanted: xr.Dataset):
     driver = run.begin()
     run.wait_for(5)

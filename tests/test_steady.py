@@ -30,7 +30,7 @@ def in_both_precisions(rates: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
     return [("float64", theta_of(rates.astype(np.float64))), ("float32", theta_of(jnp.asarray(rates)))]
 
 
-@pytest.mark.parametrize("n", [4, 12])
+@pytest.mark.parametrize("n", [4, pytest.param(12, marks=pytest.mark.long)])
 def test_populations_of_random_networks(n: int):
     """As promised for either precision; lanes are networks of every kind."""
     pairs, rates = dense_pairs(n), embedded(n, 4, np.random.default_rng(n)).astype(np.float32)

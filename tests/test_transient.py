@@ -259,6 +259,7 @@ def test_every_mode_gives_the_same_derivatives(times: Any, drive: Any):
     close(forth, sum(many["area"][name] * theta[name] for name in WRT), 1e-9)
 
 
+@pytest.mark.long
 def test_derivatives_in_float32():
     """Reverse and forward mode on 32-bit arrays, against those of float64."""
     for observables in ({"area": READ["area"]}, {"curve": jr.Population("2")}):
