@@ -1,8 +1,8 @@
 r"""Stiff paths in time, every lane with steps of its own, by Rodas5P."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -17,6 +17,10 @@ from jaxrate.solve.status import Status
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 """Factors of the step: the least, the largest, and what is kept from an estimate."""
+
+TOGETHER = 2
+"""Stages in a loop. One loop over all reads every stage for each, also those to come; without any loop XLA computes the
+earlier stages again for each later one."""
 
 START = " start"
 """Name of the populations to start from among the inputs; no parameter's name begins so."""
@@ -68,10 +72,10 @@ class Lane(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step that was tried: its length [s], its stages (stage, population, place), where it leads, what it misses."""
+    """A step that was tried: its length [s], its stages (population, place), where it leads, what it misses."""
 
     h: Array
-    k: Array
+    k: tuple[Array, ...]
     n: Array
     error: Array
 
@@ -179,17 +183,20 @@ class Integrator:
         factors = lu.stacked(lu.factor(_system(jacobian, inverse / rodas.GAMMA, lu.size, laws)))
         drift = moving.drift(t, lane.n)
         tables = [jnp.asarray(x) for x in (rodas.A, rodas.C, rodas.NODES, rodas.SLOPES)]
+        known: list[Array] = []
 
-        def stage(i: Array, k: Array) -> Array:
-            a, c, node, slope = (table[i] for table in tables)
+        def stage(before: list[Array], i: Array, some: Array) -> Array:
+            a, c, node, slope = (table[len(before) + i] for table in tables)
+            k = [*before, *some[:-1]]
             t = self.inside(lane.t + node * h, lane.mark)
             b = moving.rate_of_change(t, lane.n + _weighted(a, k)) + _weighted(c, k) * inverse
             b = b if drift is None else b + slope * h * drift
-            x = lu.solve(factors, self._balanced(b, laws))
-            return lax.dynamic_update_index_in_dim(k, in_rows(x), i, 0)
+            return lax.dynamic_update_index_in_dim(some, in_rows(lu.solve(factors, self._balanced(b, laws))), i, 0)
 
-        k = lax.fori_loop(jnp.int32(0), jnp.int32(rodas.STAGES), stage, jnp.zeros((rodas.STAGES, *lane.n.shape)))
-        return Step(h, k, lane.n + _weighted(jnp.asarray(rodas.B), k), k[-1])
+        for _ in range(rodas.STAGES // TOGETHER):
+            some, turns = jnp.zeros((TOGETHER, *lane.n.shape)), jnp.int32(TOGETHER)
+            known = [*known, *lax.fori_loop(jnp.int32(0), turns, partial(stage, known), some)]
+        return Step(h, tuple(known), lane.n + _weighted(jnp.asarray(rodas.B), known), known[-1])
 
     @staticmethod
     def _balanced(b: Array, laws: Mapping[int, Any]) -> list[Array]:
@@ -235,7 +242,7 @@ def _system(
     return found | {(i, j): jnp.full_like(shift, weight) for i, law in laws.items() for j, weight in law.items()}
 
 
-def _weighted(weights: Array, k: Array) -> Array:
+def _weighted(weights: Array, k: Sequence[Array]) -> Array:
     total = weights[0] * k[0]
     for i in range(1, len(k)):
         total = total + weights[i] * k[i]
