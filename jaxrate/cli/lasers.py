@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from jaxrate.cli import results, timing
 from jaxrate.cli.readings import Readings, cavities, table, words
+from jaxrate.cli.transient import ground
 from jaxrate.experiment import Experiment
 from jaxrate.expr import Expr
 from jaxrate.laser import power_curve
@@ -20,7 +21,6 @@ from jaxrate.observe.laser import OutputPower
 from jaxrate.plot import power_curve as draw_power_curve
 from jaxrate.plot import turn_on as draw_turn_on
 from jaxrate.solve.solution import Solution
-from jaxrate.solve.start import ground_level
 from jaxrate.solve.status import Status
 from jaxrate.solve.steady import Steady
 from jaxrate.solve.transient import evolve
@@ -181,7 +181,7 @@ def _turn_on(model: Model, readings: Readings, fixed: Mapping[str, float], direc
 
 def ground_and_dark(model: Model) -> dict[str, float]:
     """All atoms in the level of least energy of their species, or in the first; nothing else."""
-    return {ground_level(model, species)[0].full_name: 1.0 for species in model.species}
+    return dict.fromkeys(ground(model).values(), 1.0)
 
 
 def _moments(first: float, last: float) -> np.ndarray:

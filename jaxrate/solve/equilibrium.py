@@ -19,7 +19,7 @@ from jaxrate.network.dynamics import scale_ratio
 from jaxrate.network.mass_action import in_rows
 from jaxrate.network.network import Network, Population
 from jaxrate.solve.lanes import BLOCK_BYTES
-from jaxrate.solve.motion import Law, Motion, Moving
+from jaxrate.solve.motion import Motion, Moving
 from jaxrate.solve.places import Inputs, through_places
 from jaxrate.solve.rosenbrock import START
 from jaxrate.solve.sparse_lu import SparseLU
@@ -107,29 +107,24 @@ class Balance:
         return self.motion.network.populations
 
     @cached_property
-    def laws(self) -> tuple[Law, ...]:
-        """Conservation laws."""
-        return self.motion.laws
-
-    @cached_property
     def replaced(self) -> tuple[int, ...]:
         """The population of each law whose balance gives way to it."""
-        return tuple(law.replaced for law in self.laws)
+        return tuple(law.replaced for law in self.motion.laws)
 
     @cached_property
     def lu(self) -> SparseLU:
         """How the equations are solved: photons late, as their balance may vanish where the levels' does not."""
         pattern = {(i, j) for i, j in self.motion.pattern if i not in self.replaced}
-        pattern |= {(law.replaced, j) for law in self.laws for j in law.weights}
+        pattern |= {(law.replaced, j) for law in self.motion.laws for j in law.weights}
         last = (*(i for i in self._photons if i not in self.replaced), *self.replaced)
         return SparseLU(frozenset(pattern), self.motion.size, last)
 
     def weights(self, parameters: Parameters, lanes: int) -> Array:
         """Coefficients of the laws, $c_i s_i$ over $s$ of the replaced population, shape (law, population, lane)."""
-        populations, found = self.motion.network.populations, jnp.zeros((len(self.laws), self.motion.size, lanes))
-        for row, law in enumerate(self.laws):
+        found = jnp.zeros((len(self.motion.laws), self.motion.size, lanes))
+        for row, law in enumerate(self.motion.laws):
             for j, weight in law.weights.items():
-                ratio = scale_ratio(populations[j], populations[law.replaced], parameters)
+                ratio = scale_ratio(self.populations[j], self.populations[law.replaced], parameters)
                 found = found.at[row, j].set(weight * ratio)
         return found
 
@@ -156,7 +151,7 @@ class Balance:
 
     @cached_property
     def _photons(self) -> tuple[int, ...]:
-        return tuple(i for i, p in enumerate(self.motion.network.populations) if p.is_photons)
+        return tuple(i for i, p in enumerate(self.populations) if p.is_photons)
 
     def moving(self, inputs: Inputs) -> Moving:
         """The right-hand side of the lanes in the places."""
@@ -195,7 +190,7 @@ class Balance:
         for i in set(range(self.motion.size)) - set(self.replaced):
             longer = BEFORE if self._photons and i not in self._photons else 1.0
             matrix[i, i] = matrix.get((i, i), 0.0) + 1.0 / (longer * h)
-        for law, weights in zip(self.laws, inputs[WEIGHTS], strict=True):
+        for law, weights in zip(self.motion.laws, inputs[WEIGHTS], strict=True):
             matrix |= {(law.replaced, j): weights[j] for j in law.weights}
             change[law.replaced] = jnp.sum(weights * (inputs[START] - n), axis=0)
         factors = self.lu.factor(matrix)

@@ -58,7 +58,6 @@ class Lane(NamedTuple):
         n, largest: Populations, and the largest value of each so far.
         output, mark: Number of the next output time and of the next mark.
         steps: Steps tried.
-        status: What is known of the lane.
     """
 
     t: Array
@@ -68,7 +67,6 @@ class Lane(NamedTuple):
     output: Array
     mark: Array
     steps: Array
-    status: Array
 
 
 class Step(NamedTuple):
@@ -120,7 +118,7 @@ class Integrator:
         last = jnp.where(self.times[-2] > 0, self.times[-2], 1.0)
         h = jnp.minimum(1e-2 / jnp.where(speed > 0, speed, 1e-300), last)
         h = jnp.where(jnp.isfinite(h), h, 0.0)
-        return Lane(t, lax.stop_gradient(h), n, lax.stop_gradient(largest), zero, zero, zero, zero)
+        return Lane(t, lax.stop_gradient(h), n, lax.stop_gradient(largest), zero, zero, zero)
 
     def moving(self, inputs: Inputs) -> Moving:
         """The right-hand side of the lanes in the places."""
@@ -144,7 +142,7 @@ class Integrator:
         status = self._status(moving, lane, after, step.h, arrived)
         done = arrived | (status != 0)
         ends = ends.at[:, jnp.where(done, index, ends.shape[1])].set(jnp.stack([status, after.steps]), mode="drop")
-        return after._replace(output=output, status=status), done, (path, ends)
+        return after._replace(output=output), done, (path, ends)
 
     def _status(self, moving: Moving, before: Lane, after: Lane, h: Array, arrived: Array) -> Array:
         stuck = ~arrived & (after.t + after.h <= after.t)
@@ -171,7 +169,6 @@ class Integrator:
             output=lane.output,
             mark=lane.mark + (good & reaches),
             steps=lane.steps + 1,
-            status=lane.status,
         )
         return after, step
 

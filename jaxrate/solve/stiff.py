@@ -1,7 +1,7 @@
 """Paths in time of nonlinear networks and of smooth drives, and their derivatives by parameters."""
 
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import jax
@@ -153,19 +153,27 @@ def _precise(function: Callable) -> Callable:
 
 
 def _linear(of: Callable, inputs: list[Array], tangents: list[Array]) -> tuple:
-    """Values and tangents, which are a product of the Jacobian, one column a row of the inputs."""
-    n, status = of(*inputs)
-    total = jnp.zeros_like(n)
-    for place, (x, tangent) in enumerate(zip(inputs, tangents, strict=True)):
-        rows = x.size // x.shape[-1]
-        columns = jax.vmap(partial(_column, of, inputs, place))(jnp.arange(rows))
-        total = total + jnp.sum(columns * tangent.reshape(rows, -1)[:, None, None, :], axis=0)
+    """Values, and tangents by the Jacobian, of which the same run computes a column for each row of the inputs."""
+    if not inputs:
+        n, status = of()
+        return (n, status), (jnp.zeros_like(n), np.zeros(status.shape, jax.dtypes.float0))
+    given = jnp.concatenate([tangent.reshape(-1, tangent.shape[-1]) for tangent in tangents])
+
+    def pushed(units: list[Array]) -> tuple:
+        (n, status), (column, _) = jax.jvp(of, tuple(inputs), tuple(units))
+        return n, status, column
+
+    n, status, columns = jax.vmap(pushed, out_axes=(None, None, 0))(_units(inputs, len(given)))
+    total = jnp.sum(columns * given[:, None, None, :], axis=0)
     return (n, status), (total, np.zeros(status.shape, jax.dtypes.float0))
 
 
-def _column(of: Callable, inputs: list[Array], place: int, row: Array) -> Array:
-    """Derivative of the populations by one row of one of the inputs."""
-    units = [jnp.zeros_like(x) for x in inputs]
-    flat = units[place].reshape(-1, units[place].shape[-1])
-    units[place] = flat.at[row].set(1.0).reshape(inputs[place].shape)
-    return jax.jvp(of, tuple(inputs), tuple(units))[1][0]
+def _units(inputs: list[Array], num: int) -> list[Array]:
+    """Tangents that move one row of the inputs each, shape (row, *input)."""
+    found, first = [], 0
+    for x in inputs:
+        rows = x.size // x.shape[-1]
+        unit = jnp.eye(num, rows, -first, dtype=x.dtype)[:, :, None] * jnp.ones(x.shape[-1], x.dtype)
+        found.append(unit.reshape(num, *x.shape))
+        first += rows
+    return found
