@@ -48,7 +48,8 @@ def test_every_figure_is_of_cases_that_there_are(monkeypatch: pytest.MonkeyPatch
     """What numbalsoda and diffrax are called does not depend on whether they are installed."""
     monkeypatch.setattr(stiff_peers, "is_installed", lambda *_: True)
     monkeypatch.setattr(stiff_peers, "find_spec", lambda _: True)
-    monkeypatch.setattr(stiff_peers, "numbalsoda_run", lambda *_: None)
+    for run in ("numbalsoda_run", "diffrax_run"):
+        monkeypatch.setattr(stiff_peers, run, lambda *_: None)
     monkeypatch.setattr(stiff_peers, "quickest", lambda ways, _: ways[0])
     cases = [c for job in STIFF for c in (*jobs.JOBS[job](4), *peers_of(job, 4, lambda _: None))]
     known = {(case.job, case.name) for case in cases}
