@@ -1,8 +1,10 @@
 """Compiled programs are kept for other workers and for the next run; long tests run where they are asked for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrate" / "tests"
@@ -13,6 +15,14 @@ def pytest_configure() -> None:
     """Set JAX's own compile cache, unless it is set."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+
+@pytest.fixture(autouse=True)
+def precision_of_the_process() -> Iterator[None]:
+    """The command line turns float64 on for its process, which the next test shares."""
+    before = jax.config.values["jax_enable_x64"]
+    yield
+    jax.config.update("jax_enable_x64", before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
