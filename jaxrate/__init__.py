@@ -13,7 +13,10 @@ from jaxrate.laser import power_curve as power_curve
 from jaxrate.laser import q_switch as q_switch
 from jaxrate.laser import slope_efficiency as slope_efficiency
 from jaxrate.laser import threshold as threshold
+from jaxrate.model.channels import ASE as ASE
+from jaxrate.model.channels import Channels as Channels
 from jaxrate.model.exchange import Exchange as Exchange
+from jaxrate.model.fibre import Fibre as Fibre
 from jaxrate.model.fields import Beam as Beam
 from jaxrate.model.fields import Blackbody as Blackbody
 from jaxrate.model.fields import Cavity as Cavity
@@ -21,6 +24,9 @@ from jaxrate.model.files import list_media as list_media
 from jaxrate.model.files import load_model as load_model
 from jaxrate.model.files import media as media
 from jaxrate.model.gain import StimulatedGain as StimulatedGain
+from jaxrate.model.giles import GilesParameters as GilesParameters
+from jaxrate.model.giles import giles as giles
+from jaxrate.model.giles import giles_parameters as giles_parameters
 from jaxrate.model.levels import Level as Level
 from jaxrate.model.levels import Reservoir as Reservoir
 from jaxrate.model.lineshapes import Doppler as Doppler
@@ -35,8 +41,13 @@ from jaxrate.model.processes import Decay as Decay
 from jaxrate.model.processes import EnergyTransfer as EnergyTransfer
 from jaxrate.model.processes import Pump as Pump
 from jaxrate.model.processes import Radiative as Radiative
+from jaxrate.model.spectra_file import read_spectra as read_spectra
+from jaxrate.model.spectra_file import read_spectrum as read_spectrum
+from jaxrate.observe import ASESpectrum as ASESpectrum
 from jaxrate.observe import AbsorbedPump as AbsorbedPump
 from jaxrate.observe import BranchingRatio as BranchingRatio
+from jaxrate.observe import ChannelGain as ChannelGain
+from jaxrate.observe import ChannelPower as ChannelPower
 from jaxrate.observe import CrossSection as CrossSection
 from jaxrate.observe import DecayTime as DecayTime
 from jaxrate.observe import DisturbanceGrowth as DisturbanceGrowth
@@ -47,8 +58,10 @@ from jaxrate.observe import Inversion as Inversion
 from jaxrate.observe import Lifetime as Lifetime
 from jaxrate.observe import NetPower as NetPower
 from jaxrate.observe import Observable as Observable
+from jaxrate.observe import NoiseFigure as NoiseFigure
 from jaxrate.observe import OutputPower as OutputPower
 from jaxrate.observe import Population as Population
+from jaxrate.observe import PowerConversion as PowerConversion
 from jaxrate.observe import RelaxationDamping as RelaxationDamping
 from jaxrate.observe import RelaxationOscillation as RelaxationOscillation
 from jaxrate.observe import SaturationIntensity as SaturationIntensity
@@ -59,6 +72,8 @@ from jaxrate.physics import lineshape as lineshape
 from jaxrate.physics import saturation as saturation
 from jaxrate.physics import spectrum as spectrum
 from jaxrate.physics import thermal as thermal
+from jaxrate.propagate.amplifier import Amplifier as Amplifier
+from jaxrate.propagate.amplifier import amplify as amplify
 from jaxrate.solve import pulse as pulse
 from jaxrate.solve.drive import Segments as Segments
 from jaxrate.solve.solution import Solution as Solution

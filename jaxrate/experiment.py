@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from jaxrate.model.model import Model
+from jaxrate.model.quantities import Parameter
 from jaxrate.network.compile import compile_network
 from jaxrate.network.network import Network
 from jaxrate.observe import Observable
@@ -45,8 +46,13 @@ class Experiment:
 
     @cached_property
     def network(self) -> Network:
-        """The model as reactions."""
-        return compile_network(self.model)
+        """The model, with what the solver adds to it, as reactions."""
+        return compile_network(self.solver.stated(self.model))
+
+    @property
+    def parameter_list(self) -> tuple[Parameter, ...]:
+        """Every parameter of the model and of the solver, with unit and domain."""
+        return self.network.model.parameter_list
 
     @cached_property
     def program(self) -> Program:
@@ -54,8 +60,8 @@ class Experiment:
         return Program(self.network, self.solver, tuple(self.observables.items()))
 
     def parameters(self) -> dict[str, float]:
-        """The model's parameters, in SI units."""
-        return self.model.parameters()
+        """The parameters of the model and of the solver, in SI units."""
+        return self.network.model.parameters()
 
     @cached_property
     def base(self) -> Any:
@@ -118,8 +124,8 @@ class Experiment:
     def axes(self, name: str) -> tuple[tuple[str, Any, str], ...]:
         """(name, values, unit) of the axes of an observable of one lane that are known: its own, then time."""
         observable = self.observables[name]
-        own = (observable.axis,) if isinstance(observable, Observable) else ()
-        of_solver = (self.solver.axis,) if is_pointwise(observable) else ()
+        own = (observable.axis_in(self.network),) if isinstance(observable, Observable) else ()
+        of_solver = (self.solver.axis,) if is_pointwise(observable) or getattr(observable, "along", False) else ()
         return tuple(axis for axis in (*own, *of_solver) if axis is not None)
 
     def shapes(self, theta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

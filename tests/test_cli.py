@@ -56,11 +56,8 @@ rate = "100 s^-1"
 
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path, monkeypatch):
-    """A directory of its own, and JAX's setting as it was."""
+    """A directory of its own."""
     monkeypatch.chdir(tmp_path)
-    before = jax.config.values["jax_enable_x64"]
-    yield
-    jax.config.update("jax_enable_x64", before)
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

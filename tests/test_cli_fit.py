@@ -85,13 +85,10 @@ def decaying() -> tuple[str, float]:
 
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path, monkeypatch):
-    """A directory of its own with a fit and its table, and JAX's setting as it was."""
+    """A directory of its own with a fit and its table."""
     monkeypatch.chdir(tmp_path)
     Path("fit.toml").write_text(FIT)
     Path("gain.csv").write_text(simulated())
-    before = jax.config.values["jax_enable_x64"]
-    yield
-    jax.config.update("jax_enable_x64", before)
 
 
 def run(*argv: str) -> None:

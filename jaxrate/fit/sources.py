@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxrate.fit.cells import decoded, is_number, split
 from jaxrate.fit.table import DATASET, DICTIONARY, LABELS, SI, Column, Table, place_of, table_of
+from jaxrate.text_table import decoded, is_number, split
 from jaxrate.unit_text import UnitError
 from jaxrate.units import read_any
 

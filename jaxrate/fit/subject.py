@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxrate.constants import c
 from jaxrate.experiment import Experiment
+from jaxrate.model.channels import Channels
 from jaxrate.observe import describe
 from jaxrate.solve.lanes import Way
 from jaxrate.solve.program import Program
@@ -29,6 +31,25 @@ class Known:
     unit: str
     value: float | None
     domain: str
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelList:
+    """A parameter that every channel of a group has for itself; a column of its name has a row for each channel.
+
+    Attributes:
+        parameter: Of the group, "wdm.power".
+        members: Of each channel, "wdm.power[0]", "wdm.power[1]" ...
+        unit: SI unit.
+        axis: What tells channels apart, "wdm.wavelength".
+        at: Its values [m], shape (channel,).
+    """
+
+    parameter: str
+    members: tuple[str, ...]
+    unit: str
+    axis: str
+    at: np.ndarray
 
 
 PROBE = (2, 3)
@@ -109,6 +130,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def lists(self) -> tuple[ChannelList, ...]:
+        """Parameters that every channel of a group has for itself."""
+        ...
+
+    @property
     def observables(self) -> Mapping[str, str]:
         """SI unit of everything that can be predicted; empty where it has none."""
         ...
@@ -142,9 +168,17 @@ class OfExperiment:
 
     @property
     def parameters(self) -> Mapping[str, Known]:
-        listed = self.experiment.model.parameter_list
+        listed = self.experiment.parameter_list
         values = [(p, p.value) for p in listed if isinstance(p.value, float)]
         return {p.name: Known(p.unit, value, _sign(p.domain, value)) for p, value in values}
+
+    @property
+    def lists(self) -> tuple[ChannelList, ...]:
+        groups = [p for p in self.experiment.network.model.processes if isinstance(p, Channels) and p.is_list]
+        return tuple(
+            ChannelList(f"{g.label}.power", g.power_names, "W", f"{g.label}.wavelength", c / np.array(g.frequencies))
+            for g in groups
+        )
 
     @property
     def observables(self) -> Mapping[str, str]:
@@ -188,6 +222,7 @@ class OfFunction:
     function: Callable[[dict[str, Any]], Mapping[str, Any]]
     given: tuple[str, ...]
     parameters: Mapping[str, Known] = field(default_factory=dict)
+    lists: tuple[ChannelList, ...] = ()
 
     @property
     def observables(self) -> Mapping[str, str]:

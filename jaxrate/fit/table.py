@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxrate.constants import c
 from jaxrate.names import unknown
+from jaxrate.text_table import counted
 from jaxrate.unit_text import UnitError, parse_unit
 from jaxrate.units import KINDS, read_any, to_frequency, to_si, to_width
 
@@ -267,11 +268,6 @@ def _repeated(columns: Mapping[str, Column], labels: Mapping[str, np.ndarray]) -
     rows = np.stack([*(column.values for column in columns.values()), *codes], axis=1) + 0.0  # -0 is 0
     rows[np.isnan(rows)] = np.nan  # whatever its bits
     return len(rows) - len(set(rows.view(f"V{rows.strides[0]}").ravel().tolist()))
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun, as in "1 row" and "2 rows"."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def place_of(source: str, line: int) -> str:

@@ -27,7 +27,7 @@ from jaxrate.fit.problem import (
 )
 from jaxrate.fit.stated import Stated
 from jaxrate.fit.subject import Subject
-from jaxrate.fit.table import counted
+from jaxrate.text_table import counted
 
 MAX_TURNS = 10_000
 """Evaluations of one fit at most: some valleys are narrow and bent."""

@@ -238,6 +238,8 @@ def _check_expected(model: "Model", expected: Expected) -> None:
             model.radiative(expected.of, expected.title)
         case "Cavity":
             _check_label([p.label for p in model.processes if isinstance(p, Cavity)], "Cavity", expected)
+        case "Channels" | "ASE":
+            raise ValueError(f"`{expected.title}` is a figure of an amplifier: state it as [[amplifier.expected]].")
         case _:
             known = [*(p.label for p in model.processes), *(p.name for p in model.parameter_list)]
             _check_label(known, "process or parameter", expected)

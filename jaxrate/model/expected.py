@@ -22,6 +22,11 @@ QUANTITIES = {
     "output_power": ("W", "Cavity"),
     "relaxation_frequency": ("Hz", "Cavity"),
     "relaxation_damping": ("s^-1", "Cavity"),
+    "gain": ("1", "Channels"),
+    "noise_figure": ("1", "Channels"),
+    "power_conversion": ("1", "Channels"),
+    "ase_conversion": ("1", "ASE"),
+    "ase_fwhm": ("m", "ASE"),
 }
 """What may be expected: SI unit (None: that of the value), and what it is expected of."""
 
@@ -36,6 +41,9 @@ class Expected:
             "output_power", "relaxation_frequency" or "relaxation_damping" of a `Cavity`; "threshold" of the rate of a
             `Pump`, the intensity of a `Beam`, or any parameter; "slope_efficiency" of the same, output power for each
             watt that a `Pump` has absorbed, with a unit such as "W/A" for each unit of the parameter.
+            Of an amplifier, in its own table: "gain", "noise_figure" (means over the channels, as ratios: "3 dB") or
+            "power_conversion" (of all pumps) of `Channels`; "ase_conversion" (what leaves at both ends, of all pumps)
+            or "ase_fwhm" (of the stronger direction) of an `ASE`.
         of: That process, level or parameter.
         value: Published value with its unit.
         tolerance: Relative tolerance that the source supports.
@@ -74,7 +82,7 @@ class Expected:
 
     @property
     def kind(self) -> str:
-        """What `of` must name: "Radiative", "level", "Cavity", or "strength": a pump, a beam or a parameter."""
+        """What `of` must name: "Radiative", "level", "Cavity", "Channels", "ASE"; or "strength", what pumps."""
         return QUANTITIES[self.quantity][1]
 
     @property

@@ -270,10 +270,10 @@ def _losses(cavity: Cavity) -> list[Parameter]:
 
 def driven_lines(field: Process) -> tuple[str, ...]:
     """Labels of the lines that a field drives or couples to; none for any other process."""
-    return getattr(field, "drives", getattr(field, "couples", ()))
+    return getattr(field, "drives", getattr(field, "couples", ())) or ()
 
 
 def is_saturating(field: Process, line: Radiative) -> bool:
     """Whether a field burns holes in an inhomogeneous line: narrow light on a line whose classes do not mix."""
     inhomogeneous = line.lineshape is not None and not line.lineshape.homogeneous and line.mixing != "fast"
-    return isinstance(field, Beam | Cavity) and inhomogeneous and line.label in driven_lines(field)
+    return not isinstance(field, Blackbody) and inhomogeneous and line.label in driven_lines(field)

@@ -1,15 +1,10 @@
 """Model files: TOML with the names and the strings that people type. The round trip is exact."""
 
-import re
-import tomllib
-from collections.abc import Callable
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from jaxrate.expr import Expr
 from jaxrate.model import fields as light
 from jaxrate.model import lineshapes, processes
 from jaxrate.model.exchange import Exchange
@@ -17,7 +12,20 @@ from jaxrate.model.expected import Expected
 from jaxrate.model.gain import StimulatedGain
 from jaxrate.model.levels import Level, Reservoir
 from jaxrate.model.model import Model
-from jaxrate.names import shown, unknown
+from jaxrate.model.tables import (
+    ModelFileError,
+    build,
+    by_name,
+    check_keys,
+    each_of,
+    of_kind,
+    plain,
+    quantity,
+    read_toml,
+    stated,
+    table_at,
+)
+from jaxrate.names import nearest, shown, unknown
 
 _PROCESSES = (
     *(processes.Radiative, processes.Decay, processes.Pump, processes.Collision, processes.EnergyTransfer),
@@ -27,12 +35,13 @@ PROCESSES = {cls.__name__: cls for cls in _PROCESSES}
 LINESHAPES = {
     cls.__name__: cls for cls in (lineshapes.Lorentzian, lineshapes.Gaussian, lineshapes.Doppler, lineshapes.Voigt)
 }
-MODEL_KEYS = ("name", "source", "density", "temperature", "parameters", "levels", "reservoirs", "processes", "expected")
+AMPLIFIER = "amplifier"
+"""Table of a model file that states the light along the medium; it is none of the model's."""
+MODEL_KEYS = (
+    *("name", "source", "density", "temperature", "parameters", "levels", "reservoirs", "processes", "expected"),
+    AMPLIFIER,
+)
 MEDIA = Path(__file__).parent.parent / "media"
-
-
-class ModelFileError(ValueError):
-    """A model file that cannot be read; the message says where and what to write instead."""
 
 
 def load_model(path: str | Path) -> Model:
@@ -71,105 +80,78 @@ def list_media() -> list[str]:
     return sorted(path.stem for path in MEDIA.glob("*.toml"))
 
 
+def model_file(target: str | Path) -> Path:
+    """The file that is meant: a path, or that of a medium that ships.
+
+    Raises:
+        FileNotFoundError: neither (the nearest is named, and the media are listed).
+        ModelFileError: a directory.
+    """
+    path = Path(target)
+    if path.is_dir():
+        raise ModelFileError(f"`{target}` is a directory; name a model file in it.")
+    if not path.exists() and str(target) in list_media():
+        return MEDIA / f"{target}.toml"
+    if not path.exists():
+        raise FileNotFoundError(_missing(path))
+    return path
+
+
+def _missing(path: Path) -> str:
+    around = path.parent.glob("*.toml") if path.parent.is_dir() else []
+    found = nearest(str(path), [*list_media(), *map(str, around)])
+    hint = f"; did you mean `{found}`?" if found else "."
+    return f"There is no file `{path}`{hint} Media that ship with jaxrate: {', '.join(f'`{m}`' for m in list_media())}."
+
+
 def from_toml(text: str) -> Model:
     """Read a model from TOML text.
 
     Raises:
         ModelFileError: as `load_model`.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelFileError(f"{error}{_line_shown(text, str(error))}") from None
-    return _model(table)
-
-
-def _line_shown(text: str, message: str) -> str:
-    """The line that a message of the TOML reader is about; the last one where it met the end too early."""
-    lines, place = text.splitlines() or [""], re.search(r"line (\d+), column (\d+)", message)
-    number = min(int(place[1]), len(lines)) if place else len(lines)
-    caret = f"\n{' ' * (len(f'  line {number}: ') + int(place[2]) - 1)}^" if place else ""
-    return f"\n  line {number}: {lines[number - 1]}{caret}"
+    return _model(read_toml(text))
 
 
 def _model(table: dict) -> Model:
-    _check_keys(MODEL_KEYS, table, "a model")
+    check_keys(MODEL_KEYS, table, "a model")
     if not table.get("levels") and not table.get("reservoirs"):
         raise ModelFileError("A model must have levels: [[levels]] tables with `name`, `energy` and `g`.")
     given: dict[str, Any] = {key: table[key] for key in ("name", "source") if key in table}
-    given |= {key: _quantity(table[key], key) for key in ("density", "temperature") if key in table}
+    given |= {key: quantity(table[key], key) for key in ("density", "temperature") if key in table}
     if isinstance(given.get("density"), dict):
-        given["density"] = {species: _quantity(v, f"density.{species}") for species, v in given["density"].items()}
+        given["density"] = {species: quantity(v, f"density.{species}") for species, v in given["density"].items()}
     return Model(
-        levels=_each(table, "levels", Level),
-        processes=_each(table, "processes", _process),
-        expected=_each(table, "expected", Expected),
-        reservoirs=_each(table, "reservoirs", Reservoir),
-        parameters=_dotted(_table(table.get("parameters", {}), "parameters")),
+        levels=each_of(table, "levels", Level),
+        processes=each_of(table, "processes", _process),
+        expected=each_of(table, "expected", Expected),
+        reservoirs=each_of(table, "reservoirs", Reservoir),
+        parameters=_dotted(table_at(table.get("parameters", {}), "parameters")),
         **given,
     )
 
 
-def _each(table: dict, key: str, read: type | Callable[[dict, str], Any]) -> list[Any]:
-    """Read each [[key]] table."""
-    rows = table.get(key, [])
-    if not isinstance(rows, list):
-        raise ModelFileError(f"`{key}` must be a list of tables, [[{key}]], but {shown(rows)} was given.")
-    found = []
-    for number, row in enumerate(rows, 1):
-        where = _title(_table(row, f"[[{key}]] number {number}"), key, number)
-        found.append(_build(read, row, where) if isinstance(read, type) else read(row, where))
-    return found
-
-
-def _title(row: dict, key: str, number: int) -> str:
-    name = row.get("label") or row.get("name")
-    return f"[[{key}]] number {number}" + (f", `{name}`" if isinstance(name, str) else "")
-
-
-def _table(value: Any, where: str) -> dict:
-    if not isinstance(value, dict):
-        raise ModelFileError(f"{where} must be a table, but {shown(value)} was given.")
-    return value
-
-
 def _process(table: dict, where: str) -> processes.Process:
-    return _of_kind(PROCESSES, table, where, "process", _FIELDS)
-
-
-def _of_kind(kinds: dict[str, Any], table: dict, where: str, what: str, read: dict[str, Callable]) -> Any:
-    """Build what the table's `kind` names from its other keys."""
-    kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in kinds:
-        wrong = (
-            unknown(f"kind of {what}", kind, kinds)
-            if kind is not None
-            else f"it must have a `kind`: {', '.join(kinds)}."
-        )
-        raise ModelFileError(f"{where}: {wrong}")
-    rest = {key: value for key, value in table.items() if key != "kind"}
-    _check_keys([field.name for field in fields(kinds[kind])], rest, f"{where} ({kind})")
-    values = {key: read.get(key, _quantity)(value, f"{where}, {key}") for key, value in rest.items()}
-    return _build(kinds[kind], values, where)
+    return of_kind(PROCESSES, table, where, "process", _FIELDS)
 
 
 def _lineshape(value: Any, where: str) -> lineshapes.Lineshape:
     example = '{kind = "Lorentzian", fwhm = "120 GHz"}'
     if not isinstance(value, dict):
         raise ModelFileError(f"{where} must be a table such as {example}, but {shown(value)} was given.")
-    return _of_kind(LINESHAPES, value, where, "lineshape", {})
+    return of_kind(LINESHAPES, value, where, "lineshape", {})
 
 
 def _spectrum(value: Any, where: str) -> lineshapes.Spectrum:
-    return _build(lineshapes.Spectrum, _table(value, where), where)
+    return build(lineshapes.Spectrum, table_at(value, where), where)
 
 
 def _mirrors(value: Any, where: str) -> Any:
-    return tuple(_quantity(mirror, where) for mirror in value) if isinstance(value, list) else value
+    return tuple(quantity(mirror, where) for mirror in value) if isinstance(value, list) else value
 
 
 def _shares(value: Any, where: str) -> dict[str, Any]:
-    return {level: _quantity(share, f"{where}.{level}") for level, share in _table(value, where).items()}
+    return {level: quantity(share, f"{where}.{level}") for level, share in table_at(value, where).items()}
 
 
 _FIELDS = {
@@ -182,43 +164,13 @@ _FIELDS = {
 """How the values of a process are read that are not plain numbers or text."""
 
 
-def _quantity(value: Any, where: str) -> Any:
-    """A number or text as it is, {expr = "..."} as an expression."""
-    if isinstance(value, dict) and set(value) == {"expr"}:
-        try:
-            return Expr(value["expr"])
-        except ValueError as error:
-            raise ModelFileError(f"{where}: {error}") from error
-    if isinstance(value, dict) and where != "density":
-        raise ModelFileError(f'{where} must be a number, text or {{expr = "..."}}, but {shown(value)} was given.')
-    return value
-
-
 def _dotted(table: dict, before: str = "") -> dict[str, Any]:
     """Parameters by their dotted name: TOML reads `wall.rate = 1` as a table `wall`."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         nested = isinstance(value, dict) and set(value) != {"expr"}
-        found |= _dotted(value, f"{before}{key}.") if nested else {before + key: _quantity(value, before + key)}
+        found |= _dotted(value, f"{before}{key}.") if nested else {before + key: quantity(value, before + key)}
     return found
-
-
-def _check_keys(known: Any, given: dict, where: str) -> None:
-    for key in given:
-        if key not in known:
-            raise ModelFileError(unknown("key", key, known, where))
-
-
-def _build(cls: type, table: dict, where: str) -> Any:
-    stated = fields(cls)
-    _check_keys([field.name for field in stated], table, where)
-    required = [field.name for field in stated if field.default is MISSING and field.default_factory is MISSING]
-    if missing := [f"`{name}`" for name in required if name not in table]:
-        raise ModelFileError(f"{where}: {', '.join(missing)} must be given.")
-    try:
-        return cls(**table)
-    except ValueError as error:
-        raise ModelFileError(f"{where}: {error}") from error
 
 
 def to_toml(model: Model) -> str:
@@ -240,40 +192,12 @@ def as_table(model: Model) -> dict[str, Any]:
     table = {
         "name": model.name,
         "source": model.source,
-        "density": _by_name(dict(density), "density.") if isinstance(density, tuple) else _plain(density, "density"),
-        "temperature": _plain(model.temperature, "temperature"),
-        "parameters": _by_name(parameters, ""),
-        "levels": [_stated(level, level.name) for level in model.levels],
-        "reservoirs": [_stated(reservoir, reservoir.name) for reservoir in model.reservoirs],
-        "processes": [{"kind": p.kind, **_stated(p, p.label)} for p in model.processes],
-        "expected": [_stated(e, e.title) for e in model.expected],
+        "density": by_name(dict(density), "density.") if isinstance(density, tuple) else plain(density, "density"),
+        "temperature": plain(model.temperature, "temperature"),
+        "parameters": by_name(parameters, ""),
+        "levels": [stated(level, level.name) for level in model.levels],
+        "reservoirs": [stated(reservoir, reservoir.name) for reservoir in model.reservoirs],
+        "processes": [{"kind": p.kind, **stated(p, p.label)} for p in model.processes],
+        "expected": [stated(e, e.title) for e in model.expected],
     }
     return {key: value for key, value in table.items() if value not in (None, "", {}, [])}
-
-
-def _by_name(values: dict, before: str) -> dict[str, Any]:
-    return {name: _plain(value, before + name) for name, value in values.items()}
-
-
-def _stated(thing: Any, where: str) -> dict[str, Any]:
-    """The fields that differ from their default."""
-    values = {f.name: getattr(thing, f.name) for f in fields(thing) if getattr(thing, f.name) != f.default}
-    return {name: _plain(value, f"{where}.{name}") for name, value in values.items()}
-
-
-def _plain(value: Any, where: str) -> Any:
-    match value:
-        case Expr():
-            return {"expr": value.text}
-        case lineshapes.Spectrum():
-            return _stated(value, where)
-        case lineshapes.Lineshape():
-            return {"kind": type(value).__name__, **_stated(value, where)}
-        case tuple() if where.endswith(".into"):
-            return _by_name(dict(value), f"{where}.")
-        case tuple():
-            one_name = len(value) == 1 and where.endswith((".drives", ".couples"))
-            return value[0] if one_name else [_plain(part, where) for part in value]
-    if callable(value):
-        raise ValueError(f"`{where}` is a Python function, which a file cannot hold: state it with jr.expr(...).")
-    return value

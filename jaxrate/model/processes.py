@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxrate.model.lineshapes import Lineshape, Spectrum
 from jaxrate.model.quantities import Parameter, Quantity, check_name, light_frequency, parameter, settle, several
@@ -21,10 +21,12 @@ class Process(ABC):
     """What every process has: a label, unique within its model, and parameters named after it."""
 
     label: str
+    lists: ClassVar[tuple[str, ...]] = ("drives", "couples", "mirrors", "into")
+    """Fields that may hold several values."""
 
     def __post_init__(self) -> None:
         check_name(f"The label of a {self.kind}", self.label)
-        settle(self, self.label, lists=("drives", "couples", "mirrors", "into"))
+        settle(self, self.label, lists=self.lists)
 
     @abstractmethod
     def parameters(self, model: "Model | None") -> list[Parameter]:

@@ -40,6 +40,12 @@ class Parameter:
     source: str = ""
 
 
+def units_by_name(parameters: Iterable[Parameter]) -> dict[str, str]:
+    """SI unit of each parameter, and of a list of them by its own name: `wdm.power` has that of `wdm.power[0]`."""
+    found = {p.name: p.unit for p in parameters}
+    return found | {name.rpartition("[")[0]: unit for name, unit in found.items() if name.endswith("]")}
+
+
 def is_rule(given: object) -> bool:
     """Whether a number follows from others: an expression, or a function of (theta, populations)."""
     return isinstance(given, Expr) or (callable(given) and not isinstance(given, type))

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, singledispatch
 from typing import Any
 
+from jaxrate.model.channels import ASE, Channels, Path, absorbed, emitted
 from jaxrate.model.exchange import Exchange
+from jaxrate.model.fibre import Fibre
 from jaxrate.model.fields import Beam, Blackbody, Cavity, driven_lines, is_saturating
 from jaxrate.model.gain import StimulatedGain
 from jaxrate.model.model import Model
@@ -42,9 +44,17 @@ def refuse_holes(network: Network) -> None:
             if is_saturating(field, network.model.radiative(label)):
                 raise ValueError(
                     f"`{label}` is inhomogeneous: `{field.label}` burns a hole in it instead of saturating it as a "
-                    "whole. State mixing='fast' on the line if its classes mix faster than light saturates them, "
-                    "or give it a homogeneous lineshape."
+                    f"whole. State {_by_class(field, network.line(label))}mixing='fast' on the line if its classes "
+                    "mix faster than light saturates them, or give it a homogeneous lineshape."
                 )
+
+
+def _by_class(field: Process, line: Line) -> str:
+    """What solves a hole: classes, of which a laser has none, and an atom a width of its own."""
+    if isinstance(field, Cavity):
+        return ""
+    width = "" if line.shape.startswith("voigt") else "its homogeneous width too, by jr.Voigt, and "
+    return f"{width}classes=200 in the solver, "
 
 
 def _levels(model: Model) -> Iterator[Population]:
@@ -143,6 +153,24 @@ def _driven(
         rest: Any = ((*line.names, *names), line.constants, line.form)
         yield Reaction(label, "stimulated emission", field.label, up, low, emission, *rest)
         yield Reaction(label, "absorption", field.label, low, up, absorption, *rest)
+
+
+@_lower.register(Channels)
+@_lower.register(ASE)
+@_lower.register(Fibre)
+def _(process: Process, model: Model) -> Iterator[Reaction]:
+    """What runs along the path acts through its sums: see `Path`."""
+    return iter(())
+
+
+@_lower.register
+def _(process: Path, model: Model) -> Iterator[Reaction]:
+    """Every line is driven by all light together; whoever solves along z knows its rates there."""
+    for label in process.drives:
+        line = line_of(model.radiative(label), model)
+        up, low = (line.upper,), (line.lower,)
+        yield Reaction(label, "stimulated emission", process.label, up, low, law.product, (emitted(label),))
+        yield Reaction(label, "absorption", process.label, low, up, law.product, (absorbed(label),))
 
 
 @_lower.register

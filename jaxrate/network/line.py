@@ -20,9 +20,12 @@ WIDTHS = {
     "doppler": ("mass", "temperature"),
     "voigt": ("fwhm_gaussian", "fwhm_lorentzian"),
     "voigt-doppler": ("mass", "temperature", "fwhm_lorentzian"),
+    "voigt class": ("fwhm_gaussian", "fwhm_lorentzian", "class shift"),
+    "voigt-doppler class": ("mass", "temperature", "fwhm_lorentzian", "class shift"),
     "spectrum": ("temperature",),
 }
-"""What each shape is computed from; `temperature` is the model's, the others are the line's own."""
+"""What each shape is computed from; `temperature` is the model's, the others are the line's own. The line of one class
+is a Lorentzian, shifted [Hz]: see `jaxrate.network.classes`."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,19 @@ def cross_sections(
     Returns:
         sigma_e and sigma_a [m^2].
     """
-    (shape, spectra), (weight, n) = form, constants
+    shape, spectra = form
     B, centre, absorption_factor, *own = values
     if spectra is not None:
         return _measured(spectra, B, absorption_factor, own[0], frequency)
     profile = _profile(shape, frequency - centre, centre, own, fwhm)
+    return of_profile(constants, (B, absorption_factor), frequency, profile)
+
+
+def of_profile(
+    constants: tuple[Real, Real], strength: tuple[Real, Real], frequency: Real, profile: Real
+) -> tuple[Real, Real]:
+    """sigma_e and sigma_a [m^2] from B with the absorption factor, and from the value g [Hz^-1] of the lineshape."""
+    (weight, n), (B, absorption_factor) = constants, strength
     sigma = einstein.cross_section_emission(B, frequency, profile, n)
     return sigma, absorption_factor * weight * sigma
 
@@ -113,6 +124,8 @@ def _profile(shape: str, detuning: Real, centre: Real, own: list, fwhm: Real) ->
             return lineshape.voigt(detuning, lineshape.doppler_fwhm(centre, own[1], own[0]), fwhm)
         case "voigt-doppler":
             return lineshape.voigt(detuning, lineshape.doppler_fwhm(centre, own[1], own[0]), own[2] + fwhm)
+        case "voigt class" | "voigt-doppler class":
+            return lineshape.lorentzian(detuning - own[-1], own[-2] + fwhm)
     raise ValueError("A line without a lineshape has no cross-section; state its `lineshape`.")
 
 

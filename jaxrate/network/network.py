@@ -131,6 +131,29 @@ class Network:
             if name not in self.order:
                 raise ValueError(unknown("parameter", name, self.names, "this model"))
 
+    def spread(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by name; those of a list of parameters, `wdm.power`, as `wdm.power[0]`, `wdm.power[1]` ...
+
+        Raises:
+            ValueError: as many values, along the first axis, as the list is long were not given.
+        """
+        found: dict[str, Any] = {}
+        for name, value in given.items():
+            found |= {name: value} if name in self.order else self._each(name, value)
+        return found
+
+    def _each(self, name: str, value: Any) -> dict[str, Any]:
+        members = [other for other in self.names if other.startswith(f"{name}[")]
+        if not members:
+            return {name: value}
+        if np.ndim(value) and np.shape(value)[0] != len(members):
+            raise ValueError(
+                f"`{name}` must be one number for all, or an array whose first axis is its {len(members)} channels, "
+                f"but one of shape {np.shape(value)} was given."
+            )
+        values = np.asarray(value) if isinstance(value, list | tuple) else value
+        return {member: values[i] if np.ndim(values) else values for i, member in enumerate(members)}
+
     @cached_property
     def stoichiometry(self) -> np.ndarray:
         """Particles gained in an event, integers, shape (population, reaction)."""

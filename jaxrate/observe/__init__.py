@@ -4,6 +4,11 @@ A `Solution` from `jr.steady_state` has its batch axes where a block has its lan
 called on either.
 """
 
+from jaxrate.observe.channels import ASESpectrum as ASESpectrum
+from jaxrate.observe.channels import ChannelGain as ChannelGain
+from jaxrate.observe.channels import ChannelPower as ChannelPower
+from jaxrate.observe.channels import NoiseFigure as NoiseFigure
+from jaxrate.observe.channels import PowerConversion as PowerConversion
 from jaxrate.observe.decay import DecayTime as DecayTime
 from jaxrate.observe.laser import AbsorbedPump as AbsorbedPump
 from jaxrate.observe.laser import GainOverLoss as GainOverLoss

@@ -6,7 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrate.network.line import cross_sections
+from jaxrate.network.classes import is_class, probe_sections
+from jaxrate.network.line import Line, cross_sections
 from jaxrate.network.network import Network
 from jaxrate.observe.population import OfLine
 from jaxrate.solve.solution import Solution
@@ -51,6 +52,39 @@ class AtFrequency(OfLine):
         values = tuple(solution.parameters[name] for name in line.names)
         return cross_sections(line.form, line.constants, values, frequency, fwhm)
 
+    def of_classes(self, solution: Solution) -> Any:
+        line = self.line(solution)
+        if not is_class(line):
+            _refuse_still(solution, line)
+            return self.of(solution)
+        return self.of_sections(solution, self.class_sections(solution))
+
+    def class_sections(self, solution: Solution) -> tuple[Any, Any]:
+        """sigma_e and sigma_a [m^2] of every class, (class, ..., lane), as weak light of its frequency sees them."""
+        nodes, (frequency, fwhm) = solution.classes.nodes, self.light(solution)
+        return probe_sections(self.line(solution), solution.parameters, nodes, frequency, fwhm)
+
+    def of_sections(self, solution: Solution, sections: tuple[Any, Any]) -> Any:
+        """Its value in a block of lanes from the cross-sections of every class."""
+        raise NotImplementedError
+
+
+def _over_classes(share: Any, section: Any) -> Any:
+    """Sum over classes of (class, lane) with (class, ..., lane)."""
+    return jnp.sum(share.reshape(share.shape[0], *(1,) * (section.ndim - 2), -1) * section, axis=0)
+
+
+def _refuse_still(solution: Solution, line: Line) -> None:
+    """Refuse a Doppler line without a homogeneous width where its atoms have classes of velocity."""
+    species = solution.network.populations
+    moving = [x for x in solution.network.lines if x.shape == "voigt-doppler class"]
+    shared = any(species[x.upper].species == species[line.upper].species for x in moving)
+    if line.shape == "doppler" and line.holes and shared:
+        raise ValueError(
+            f"`{line.label}` has no homogeneous width, so that it would show holes infinitely sharp: state "
+            "lineshape=jr.Voigt(fwhm_lorentzian='10 MHz', mass=...), with the width of one atom as `fwhm_lorentzian`."
+        )
+
 
 def _probe(network: Network, label: str) -> str | None:
     """The beam at whose frequency a line is read, if one drives it."""
@@ -68,7 +102,8 @@ class Gain(AtFrequency):
     Args:
         label: Label of the `Radiative`.
         frequency: Of the light [Hz], a number or a list (a leading axis `frequency`); by default that of the beam
-            that drives the line, or line centre without one. A list is read as a weak probe sees it.
+            that drives the line, or line centre without one. A list is read as a weak probe sees it, which runs along with
+            the light that burns holes: with `classes` in the solver it shows them.
     """
 
     unit = "m^-1"
@@ -86,6 +121,11 @@ class Gain(AtFrequency):
         populations = solution.populations
         net = emission * populations[line.upper] - absorption * populations[line.lower]
         return solution.parameters[line.density] * net
+
+    def of_sections(self, solution: Solution, sections: tuple[Any, Any]) -> Any:
+        line, weight, n = self.line(solution), solution.classes.nodes.weight, solution.classes.populations
+        upper, lower = (_over_classes(weight * n[i], x) for i, x in zip((line.upper, line.lower), sections, strict=True))
+        return solution.parameters[line.density] * (upper - lower)
 
 
 def need_density(network: Network, label: str, what: str) -> None:
@@ -112,3 +152,6 @@ class CrossSection(AtFrequency):
 
     def of(self, solution: Solution) -> Any:
         return self.cross_sections(solution)[0]
+
+    def of_sections(self, solution: Solution, sections: tuple[Any, Any]) -> Any:
+        return _over_classes(solution.classes.nodes.weight, sections[0])

@@ -31,6 +31,10 @@ class Observable:
         """(name, values, unit) of the leading axis of its values; None where a lane has one number."""
         return None
 
+    def axis_in(self, network: Network) -> tuple[str, np.ndarray, str] | None:
+        """The same, where it follows from the model."""
+        return self.axis
+
     @property
     def long_name(self) -> str:
         """What it is, for labels."""

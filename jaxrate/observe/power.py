@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from jaxrate.constants import h
+from jaxrate.model.channels import Path
 from jaxrate.model.fields import Blackbody, Cavity
 from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
@@ -73,7 +74,9 @@ class NetPower(OfLine):
 
 
 def _driving(network: Network, label: str, field: str | None) -> list[Reaction]:
-    return [r for r in network.reactions if r.process == label and r.field and field in (None, r.field)]
+    along = [p.label for p in network.model.processes if isinstance(p, Path)]  # whose rates only its solver knows
+    known = [r for r in network.reactions if r.process == label and r.field and r.field not in along]
+    return [r for r in known if field in (None, r.field)]
 
 
 def _light(model: Model, label: str, field: str) -> str:

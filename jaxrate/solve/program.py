@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.network import Network
 from jaxrate.solve.batch import Batch, read_batch
@@ -23,6 +24,10 @@ class Solver(Protocol):
     @property
     def axis(self) -> tuple[str, Any, str] | None:
         """(name, values, unit) of the axis that it gives every observable; None where a lane has one state."""
+        ...
+
+    def stated(self, model: Model) -> Model:
+        """The model with what the solver adds to it."""
         ...
 
     def check(self, network: Network) -> None:
@@ -157,6 +162,7 @@ def batch_of(network: Network, solver: Solver, theta: Mapping[str, Any], precisi
     Raises:
         ValueError: an unknown name (the nearest is proposed), or shapes that do not broadcast (both are named).
     """
+    theta = network.spread(theta)
     solver.check_names(network, theta)
     start = solver.begin(network)
     return read_batch(theta if start is None else {**theta, START: start}, {START: 1}, precision)

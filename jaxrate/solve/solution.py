@@ -15,7 +15,7 @@ from jaxrate.solve.status import Status
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["populations", "status", "parameters", "times"],
+    data_fields=["populations", "status", "parameters", "times", "light", "classes"],
     meta_fields=["network", "method"],
 )
 @dataclass(frozen=True)
@@ -25,13 +25,16 @@ class Solution:
     Attributes:
         populations: Fractions of their species' density, levels in the order stated, then densities of reservoirs
             [m^-3], then numbers of photons in cavities; shape (population, *batch), of a path in time (population,
-            time, *batch); NaN where `status` is not 0.
+            time, *batch), along an amplifier (population, position, *batch); NaN where `status` is not 0.
         status: Code of each ensemble, shape (*batch); `jr.Status(code)` is its message.
         parameters: Values of every parameter in SI units, each of a shape that broadcasts to (*batch), or to
             (time, *batch) if it is driven.
         network: The model as reactions.
         times: Of a path [s], shape (time,); None of a steady state.
         method: How it was solved.
+        light: What runs along an amplifier, a `Light`; None of anything else.
+        classes: Populations of every class of an inhomogeneous line, a `Classes`, of which `populations` are the
+            averages; None where light burns no hole. Its observables are read class by class.
     """
 
     populations: Any
@@ -40,6 +43,8 @@ class Solution:
     network: Network
     times: Any = None
     method: str = ""
+    light: Any = None
+    classes: Any = None
 
     @property
     def model(self) -> Model:

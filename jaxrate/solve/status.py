@@ -28,6 +28,17 @@ class Status(IntEnum):
         "or jr.Steady(start='hot')",
     )
 
+    NOT_CONVERGED = (
+        7,
+        "light along the amplifier was not found to the tolerance asked for: its search did not settle, or the profile "
+        "is too steep for the finest grid",
+    )
+    LASES = 8, "it would lase between its reflections: the gain of a round trip is above its loss"
+    UNRESOLVED = (
+        9,
+        "the classes of an inhomogeneous line are wider apart than the holes that light burns: raise `classes`",
+    )
+
     @property
     def message(self) -> str:
         """What it means."""

@@ -1,7 +1,7 @@
 """Steady states."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -10,14 +10,16 @@ from jax import Array, lax
 
 from jaxrate.model.model import Model
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import compile_network, refuse_holes
+from jaxrate.network.compile import compile_network
 from jaxrate.network.dynamics import by_reaction
 from jaxrate.network.network import Network
 from jaxrate.solve import equilibrium
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block
+from jaxrate.solve.classes import KEPT, are_needed, by_class, check_holes, check_number, kept, one_class
+from jaxrate.solve.lanes import run
 from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
-from jaxrate.solve.program import solve
+from jaxrate.solve.program import Program, batch_of, populations
 from jaxrate.solve.rates import checked_rates, is_linear
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.start import is_legal_start, read_start
@@ -32,12 +34,18 @@ class Steady:
         start: Where the search of a nonlinear network starts: "cold", dark and in the ground state; "hot", bright and
             saturated; {"level": fraction, "cavity": photons}; or a `Solution`. By default both cold and hot, and an
             ensemble in which they lead to different states gets the status `BISTABLE`.
+        classes: Number of classes of velocity or of sites in which an inhomogeneous line is solved that narrow light
+            burns a hole in: 200. The line is a `jr.Voigt`, of which `fwhm_lorentzian` is the width of one class. Atoms
+            keep their class, all light runs in one direction, and classes of velocity are those of every Doppler line
+            of the species. Too few of them for the width give the status `UNRESOLVED`.
 
     Raises:
-        ValueError: narrow light meets an inhomogeneous line; a start that names no population.
+        ValueError: narrow light meets an inhomogeneous line and no `classes` are stated, or the line has no homogeneous
+            width, or a process couples its classes; a start that names no population.
     """
 
     start: Literal["cold", "hot"] | Mapping[str, Any] | Solution | None = field(default=None, compare=False)
+    classes: int | None = None
     search: str = field(init=False)
     axis = None
 
@@ -47,11 +55,16 @@ class Steady:
             raise ValueError(
                 f"`start` must be 'cold', 'hot', {{'cavity': photons}} or a Solution, but {self.start!r} was given."
             )
+        check_number(self.classes)
         object.__setattr__(self, "search", (self.start or "both") if named else "given")
+
+    def stated(self, model: Model) -> Model:
+        """The model itself."""
+        return model
 
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
-        refuse_holes(network)
+        check_holes(network, self.classes)
         self._given(network)
 
     def check_names(self, network: Network, given: Collection[str]) -> None:
@@ -74,6 +87,8 @@ class Steady:
 
     def lane_bytes(self, network: Network) -> int:
         """Memory one lane needs while it is solved: what the size of a block follows from."""
+        if are_needed(network, self.classes):
+            return (self.classes or 1) * self._one_class.lane_bytes(network)
         n, r = network.num_levels, len(network.reactions)
         if not is_linear(network):
             return equilibrium.lane_bytes(network)
@@ -89,6 +104,8 @@ class Steady:
 
     def results(self, block: Block) -> tuple[dict[str, Array], Array]:
         """Observables of the steady state, and status (lane,)."""
+        if self.classes is not None and are_needed(block.network, self.classes):
+            return by_class(block, self.classes, self._one_class.results)
         if is_linear(block.network):
             populations, status = self.solve(block.network, block.parameters, block.way.lanes)
         else:
@@ -105,13 +122,19 @@ class Steady:
         n, status = equilibrium.steady(network, block.parameters, self.search, start, block.wanted & legal)
         return n, jnp.where(legal, status, jnp.int8(Status.BAD_INPUT))
 
+    @property
+    def _one_class(self) -> "Steady":
+        """The solver of one class, or of a line as a whole."""
+        return replace(self, classes=None)
+
     def blocks_per_call(self, network: Network) -> int | None:
         """Blocks of one call, where they are long work by themselves."""
         return None if is_linear(network) else 1
 
     def method(self, network: Network) -> str:
         """How the network is solved."""
-        return "exact elimination" if is_linear(network) else "implicit steps and Newton's method"
+        how = "exact elimination" if is_linear(network) else "implicit steps and Newton's method"
+        return f"{how}, {self.classes} classes" if are_needed(network, self.classes) else how
 
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
         """Which lanes have rates that are numbers: legal parameters may still overflow when they are multiplied."""
@@ -119,7 +142,7 @@ class Steady:
 
     def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
         """Whether it is a small network whose reactions connect all levels, none of them dark in every lane."""
-        if not is_linear(network):
+        if not is_linear(network) or are_needed(network, self.classes):
             return False
         connected = all(
             len(levels) <= UNROLLED and is_strongly_connected(_pairs(network, levels, members), len(levels))
@@ -206,6 +229,7 @@ def steady_state(
     theta: Mapping[str, Any] | None = None,
     *,
     start: Literal["cold", "hot"] | Mapping[str, Any] | Solution | None = None,
+    classes: int | None = None,
     precision: Literal["float64", "float32"] | None = None,
 ) -> Solution:
     r"""Steady-state populations of every ensemble of a batch.
@@ -217,6 +241,7 @@ def steady_state(
         theta: Parameter values in SI units by name; arrays broadcast by NumPy's rules and their common shape is the
             batch. Names not given keep the model's values.
         start: Where the search starts if the model is not linear; see `jr.Steady`.
+        classes: Number of classes of inhomogeneous lines; see `jr.Steady`. The solution keeps the populations of each.
         precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
 
     Returns:
@@ -225,9 +250,14 @@ def steady_state(
 
     Raises:
         ValueError: an unknown name (the nearest is proposed), shapes that do not broadcast (both are named), or narrow
-            light on an inhomogeneous line.
+            light on an inhomogeneous line without `classes`.
     """
-    network, given, solver = compile_network(model), theta or {}, Steady(start)
-    found = solve(network, solver, given, precision)
-    parameters = {**model.parameters(), **given}
-    return Solution(found["populations"], found["status"], parameters, network, method=solver.method(network))
+    network, given, solver = compile_network(model), theta or {}, Steady(start, classes)
+    solver.check(network)
+    holes = are_needed(network, classes)
+    read = (("populations", populations), *(KEPT if holes else ()))
+    found = run(Program(network, solver, read), solver.base(network), batch_of(network, solver, given, precision))
+    parameters, method = {**model.parameters(), **given}, solver.method(network)
+    inside = kept(found, False) if holes else None
+    own = one_class(network) if holes else network
+    return Solution(found["populations"], found["status"], parameters, own, method=method, classes=inside)

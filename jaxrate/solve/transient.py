@@ -1,7 +1,7 @@
 """Populations in time: exact where the network is linear and what drives it is piecewise constant, else by steps."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,15 +11,27 @@ from jax import Array
 from jax.core import Tracer
 
 from jaxrate.model.model import Model
+from jaxrate.model.quantities import follows_populations
 from jaxrate.names import shown, unknown
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import compile_network, refuse_holes
+from jaxrate.network.compile import compile_network
 from jaxrate.network.network import Network
 from jaxrate.solve import exact, stiff
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block
+from jaxrate.solve.classes import (
+    KEPT,
+    are_needed,
+    by_class,
+    check_holes,
+    check_number,
+    kept,
+    one_class,
+    placing_names,
+)
 from jaxrate.solve.drive import Drive, Driven, check_drive, check_varied, edges, is_piecewise, marks, read_drive
-from jaxrate.solve.program import solve
+from jaxrate.solve.lanes import run
+from jaxrate.solve.program import Program, batch_of, populations
 from jaxrate.solve.rates import checked_rates, is_linear
 from jaxrate.solve.reading import along
 from jaxrate.solve.rosenbrock import Tolerance
@@ -47,11 +59,13 @@ class Evolve:
             default 1e-10 rtol for a level's fraction, 1e-3 rtol for a number of photons and 1e-10 rtol of the largest
             value so far for a reservoir.
         max_steps: Of one ensemble, after which its status is `TOO_MANY_STEPS`.
+        classes: Number of classes of inhomogeneous lines; see `jr.Steady`. All of them start alike.
 
     Raises:
         ValueError: times that decrease, repeat, are negative or not finite; a start that names no level or does not
             sum to one; a drive that ends before the last time; a tolerance that is not positive. On a model: narrow
-            light on an inhomogeneous line.
+            light on an inhomogeneous line without `classes`, or with a drive of what the classes are placed by; a start
+        that has classes itself.
 
     Examples:
         >>> decay = jr.Evolve(np.linspace(0, 1e-3, 101), start={"4F3/2": 1.0})
@@ -63,10 +77,12 @@ class Evolve:
     rtol: float = 1e-8
     atol: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
     max_steps: int = 100_000
+    classes: int | None = None
     stages: tuple[Stage, ...] = field(init=False)
     size: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        check_number(self.classes)
         drive = self.drive if isinstance(self.drive, tuple) else read_drive(self.drive)
         object.__setattr__(self, "drive", drive)
         object.__setattr__(self, "times", read_times(self.times))
@@ -108,13 +124,30 @@ class Evolve:
 
     def method(self, network: Network) -> str:
         """How the network is solved."""
-        return "exact propagator" if self.is_exact(network) else f"Rodas5P, rtol {self.rtol:g}"
+        how = "exact propagator" if self.is_exact(network) else f"Rodas5P, rtol {self.rtol:g}"
+        return f"{how}, {self.classes} classes" if are_needed(network, self.classes) else how
+
+    @property
+    def _one_class(self) -> "Evolve":
+        """The solver of one class, or of lines as a whole."""
+        return replace(self, classes=None)
+
+    def stated(self, model: Model) -> Model:
+        """The model itself."""
+        return model
 
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
-        refuse_holes(network)
+        check_holes(network, self.classes)
+        if isinstance(self.start, Solution) and self.start.classes is not None:
+            raise ValueError(
+                "`start` is a solution with classes, each with populations of its own, of which a start would keep the "
+                "average alone: state one path whose `drive` switches the light, from where all classes are alike."
+            )
         check_drive(self._drive, network)
         read_start(self.start, network)
+        if are_needed(network, self.classes):
+            _check_placing(self._drive, network)
         for name, _ in self._atol:
             if name not in network.population_names:
                 raise ValueError(f"`atol`: {unknown('population', name, network.population_names, 'this model')}")
@@ -146,6 +179,8 @@ class Evolve:
 
     def lane_bytes(self, network: Network) -> int:
         """Memory of one lane."""
+        if are_needed(network, self.classes):
+            return (self.classes or 1) * self._one_class.lane_bytes(network)
         if self.is_exact(network):
             return exact.lane_bytes(network, self.stages)
         return stiff.lane_bytes(network, self.size[0])
@@ -170,6 +205,8 @@ class Evolve:
 
     def results(self, block: Block) -> tuple[dict[str, Array], Array]:
         """Observables by name, with the axis of times behind their own, and status (lane,)."""
+        if self.classes is not None and are_needed(block.network, self.classes):
+            return by_class(block, self.classes, self._one_class.results)
         n, legal = _started(block)
         if self.is_exact(block.network):
             return exact.path(block, n.astype(block.way.dtype), legal, self._drive, self.stages)
@@ -184,6 +221,17 @@ class Evolve:
     def along(self, network: Network, parameters: Mapping[str, Any], dims: int) -> dict[str, Any]:
         """Driven parameters at the times of the output, each of a shape that broadcasts to (time, *batch)."""
         return along(self._drive, network, parameters, self.times, dims)
+
+
+def _check_placing(drive: Drive, network: Network) -> None:
+    """Refuse to move classes in time."""
+    driven = frozenset(name for name, _ in drive)
+    for name in placing_names(network):
+        if follows_populations(name, dict(network.derived), driven):
+            raise ValueError(
+                f"`{name}` says where the classes lie and must not change in time: leave it out of the `drive`, or state "
+                "mixing='fast' on the line."
+            )
 
 
 def _tolerances(rtol: Any, atol: Any, max_steps: Any) -> dict[str, Any]:
@@ -232,6 +280,7 @@ def evolve(
     rtol: float = 1e-8,
     atol: Mapping[str, float] | None = None,
     max_steps: int = 100_000,
+    classes: int | None = None,
     precision: Literal["float64", "float32"] | None = None,
 ) -> Solution:
     r"""Populations of every ensemble of a batch at given times.
@@ -248,6 +297,7 @@ def evolve(
         start: "ground", {"level": fraction}, or a `Solution`; see `jr.Evolve`.
         drive: Parameters that change in time; see `jr.Evolve`.
         rtol, atol, max_steps: Tolerances of steps; see `jr.Evolve`.
+        classes: Number of classes of inhomogeneous lines; see `jr.Steady`. The solution keeps the populations of each.
         precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
 
     Returns:
@@ -257,10 +307,19 @@ def evolve(
         ValueError: as of `jr.steady_state` and `jr.Evolve`.
     """
     network, given = compile_network(model), theta or {}
-    solver = Evolve(times, start, drive, rtol, {} if atol is None else atol, max_steps)
-    found = solve(network, solver, given, precision)
+    solver = Evolve(times, start, drive, rtol, {} if atol is None else atol, max_steps, classes)
+    solver.check(network)
+    holes = are_needed(network, classes)
+    read = (("populations", populations), *(KEPT if holes else ()))
+    found = run(Program(network, solver, read), solver.base(network), batch_of(network, solver, given, precision))
     parameters = {**model.parameters(), **given}
     driven = solver.along(network, parameters, np.ndim(found["status"]))
     return Solution(
-        found["populations"], found["status"], parameters | driven, network, solver.times, solver.method(network)
+        found["populations"],
+        found["status"],
+        parameters | driven,
+        one_class(network) if holes else network,
+        solver.times,
+        solver.method(network),
+        classes=kept(found, True) if holes else None,
     )

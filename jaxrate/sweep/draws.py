@@ -237,7 +237,7 @@ def read_sampling(
     if not draws:
         return _nothing(ensembles=ensembles, seed=seed, sampler=sampler)
     _check_parameters([draw.name for draw in draws], experiment)
-    units = {p.name: p.unit for p in experiment.model.parameter_list}
+    units = {p.name: p.unit for p in experiment.parameter_list}
     if sampler is not None and sampler not in SAMPLERS:
         raise ValueError(f"`sampler`: {unknown('sampler', sampler, SAMPLERS)}")
     if sampler == "sobol" and len(draws) > MOST_DIMENSIONS:

@@ -3,12 +3,13 @@
 import math
 import reprlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from jaxrate.experiment import Experiment
+from jaxrate.model.quantities import units_by_name
 from jaxrate.names import unknown
 from jaxrate.sweep.draws import INDEX, Sampling, drawn
 
@@ -43,12 +44,14 @@ class Grid:
         fixed: Parameters that are set for the whole sweep.
         units: SI unit of every parameter.
         sampling: Parameters that are drawn at random, along the last dimension.
+        lists: The parameters that the name of a list of them stands for, `wdm.power`: all have the same value.
     """
 
     axes: Mapping[str, Axis]
     fixed: Mapping[str, float]
     units: Mapping[str, str]
     sampling: Sampling | None = None
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -92,7 +95,8 @@ class Grid:
         def along(dim: str, values: np.ndarray) -> np.ndarray:
             return values[slab[dim]].reshape([-1 if d == dim else 1 for d in slab])
 
-        return {**{name: along(axis.dim, axis.values) for name, axis in self.axes.items()}, **self.fixed}
+        found = {**{name: along(axis.dim, axis.values) for name, axis in self.axes.items()}, **self.fixed}
+        return {each: value for name, value in found.items() for each in self.lists.get(name, (name,))}
 
     def index(self, slab: Mapping[str, slice]) -> dict[str, np.ndarray]:
         """Which ensembles are drawn in a part of the grid; nothing where none are."""
@@ -133,18 +137,28 @@ def read_grid(over: Mapping[str, Any], experiment: Experiment, sampling: Samplin
     """
     if not isinstance(over, Mapping):
         raise ValueError(f"`over` must be a dict such as {{'pump.rate': values}}, but {_short(over)} was given.")
-    experiment.network.check_names(over)
+    lists = {name: tuple(experiment.network.spread({name: 0.0})) for name in over}
+    _check_names(lists, experiment)
     for name in sampling.names if sampling else ():
         if name in over:
             raise ValueError(
                 f"`{name}` is drawn at random, so it cannot be in `over` too: leave it out of one of them."
             )
-    units = {p.name: p.unit for p in experiment.model.parameter_list}
+    units = units_by_name(experiment.parameter_list)
     read = {name: _read(name, given, units[name]) for name, given in over.items()}
     axes = {name: found for name, found in read.items() if isinstance(found, Axis)}
     _check_lengths(axes)
     _check_dimensions(axes, experiment, sampling)
-    return Grid(axes, {name: found for name, found in read.items() if not isinstance(found, Axis)}, units, sampling)
+    fixed = {name: found for name, found in read.items() if not isinstance(found, Axis)}
+    return Grid(axes, fixed, units, sampling, {name: all for name, all in lists.items() if all != (name,)})
+
+
+def _check_names(lists: Mapping[str, tuple[str, ...]], experiment: Experiment) -> None:
+    """Every parameter is known, and is set once."""
+    experiment.network.check_names([each for all in lists.values() for each in all])
+    for name, all in lists.items():
+        if both := [each for each in all if each != name and each in lists]:
+            raise ValueError(f"`{both[0]}` is one of `{name}`, so both cannot be in `over`: leave one of them out.")
 
 
 def _read(name: str, given: Any, unit: str) -> Axis | float:
@@ -193,7 +207,7 @@ def _check_lengths(axes: Mapping[str, Axis]) -> None:
 
 def _check_dimensions(axes: Mapping[str, Axis], experiment: Experiment, sampling: Sampling | None) -> None:
     """A dimension is named as a parameter only where it holds that parameter's values, and never as a result."""
-    parameters = {p.name for p in experiment.model.parameter_list}
+    parameters = units_by_name(experiment.parameter_list)
     own = {axis[0]: name for name in experiment.observables for axis in experiment.axes(name)}
     for name, axis in axes.items():
         is_itself = axis.dim in axes and axes[axis.dim].dim == axis.dim

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from jaxrate.experiment_file import (
     read_model,
     read_range,
 )
+from jaxrate.model.quantities import units_by_name
 from jaxrate.names import shown, unknown
 from jaxrate.sweep.draws import Draw, lognormal, normal, uniform
 from jaxrate.sweep.grid import Grid
@@ -75,7 +76,7 @@ def read_statement(given: Mapping[str, Any], folder: Path = Path()) -> Job:
     for key in KEYS[:2]:
         if key not in given:
             raise StatementError(f"`{key}` must be given; `jaxrate sweep --help` shows a whole file.")
-    experiment = read_experiment(given["experiment"], read_model(given["model"], folder))
+    experiment = read_experiment(given["experiment"], read_model(given["model"], folder), folder=folder)
     return read_job(
         experiment,
         _over(as_table(given.get("over", {}), "[over]"), experiment),
@@ -88,13 +89,13 @@ def read_statement(given: Mapping[str, Any], folder: Path = Path()) -> Job:
 
 def _over(given: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     """Axes as `jr.sweep` takes them, in SI units."""
-    units = {p.name: p.unit for p in experiment.model.parameter_list}
+    units = units_by_name(experiment.parameter_list)
     found = dotted(given, lambda name, value: name in units or not value.keys().isdisjoint(AXIS_KEYS))
-    _check_names(found, experiment, "[over]")
+    _check_names([name for name in found if name not in units], experiment, "[over]")
     return {name: _axis(value, name, units[name]) for name, value in found.items()}
 
 
-def _check_names(given: Mapping[str, Any], experiment: Experiment, where: str) -> None:
+def _check_names(given: Collection[str], experiment: Experiment, where: str) -> None:
     try:
         experiment.network.check_names(given)
     except ValueError as error:
@@ -136,7 +137,7 @@ def _value(given: Any, name: str, unit: str) -> float:
 
 
 def _random(given: dict[str, Any], experiment: Experiment) -> list[Draw] | None:
-    names = {p.name for p in experiment.model.parameter_list}
+    names = {p.name for p in experiment.parameter_list}
     found = dotted(given, lambda name, value: name in names or not value.keys().isdisjoint(DRAWS))
     _check_names(found, experiment, "[random]")
     return [_draw(name, value) for name, value in found.items()] or None

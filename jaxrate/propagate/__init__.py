@@ -1,0 +1,1 @@
+"""Light along a medium: amplifiers, superluminescent sources, pulses."""

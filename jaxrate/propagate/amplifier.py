@@ -1,0 +1,244 @@
+"""The solver of light along a medium: what an amplifier adds to a model, and how it is solved."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxrate.expr import Expr
+from jaxrate.model.channels import ASE, Channels, Group, Path, settled
+from jaxrate.model.fibre import Fibre
+from jaxrate.model.fields import Beam, Cavity, driven_lines
+from jaxrate.model.model import Model
+from jaxrate.model.quantities import Quantity
+from jaxrate.names import shown
+from jaxrate.network.coefficients import Parameters
+from jaxrate.network.compile import compile_network, refuse_holes
+from jaxrate.network.network import Network
+from jaxrate.propagate import closed, directed, mutual
+from jaxrate.propagate.coupling import Guided
+from jaxrate.solve.batch import Batch
+from jaxrate.solve.block import Block, is_pointwise
+from jaxrate.solve.light import Light, Rays
+from jaxrate.solve.program import Program, batch_of, populations
+from jaxrate.solve.lanes import run
+from jaxrate.solve.rates import checked_rates
+from jaxrate.solve.solution import Solution
+from jaxrate.solve.status import Status
+
+
+@dataclass(frozen=True)
+class Amplifier:
+    r"""Solver of light along a medium: pumps, signals and amplified spontaneous emission, from z = 0 to z = L.
+
+    $\pm\frac{dP_k}{dz} = (g_k - \alpha_k)P_k + m\,h\nu_k\,\Delta\nu\,\Gamma_k\sum_l (N\sigma_e n_u)_l$ with the
+    populations of the model's own network, steady at every z under $W_l = \sum_k\Gamma_k\sigma_{kl}P_k/(h\nu_k A)$.
+
+    Args:
+        length: From end to end: "8 m". Parameter `length`.
+        channels: `jr.Channels` (signals and pumps) and `jr.ASE`, each with a label of its own.
+        area: Cross-section of the doped core, or of the beam in a bulk medium: "20 um^2". Parameter `area`.
+        waveguide: Instead of an area a `jr.Fibre`, from which area and overlaps follow.
+        reflections: Power reflectivities of the ends, at z = 0 and z = L. Parameters `input.reflection`,
+            `output.reflection`.
+        rtol: Relative error of output powers; the grid is refined until it holds.
+        points: Positions of the results, evenly from end to end.
+
+    Raises:
+        ValueError: no channels, neither or both of `area` and `waveguide`, a tolerance or a number of points that
+            cannot be meant; when it meets a model, a channel on an unknown line or outside of a measured spectrum.
+    """
+
+    length: Quantity
+    channels: tuple[Group, ...]
+    area: Quantity | None = None
+    waveguide: Fibre | None = None
+    reflections: tuple[Quantity, Quantity] = (0.0, 0.0)
+    rtol: float = 1e-8
+    points: int = 51
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "reflections"):
+            given = getattr(self, name)
+            listed = isinstance(given, Sequence) and not isinstance(given, str)
+            object.__setattr__(self, name, tuple(given) if listed else (given,))
+        _check(self)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Fractions of the length of the results, shape (position,)."""
+        return np.linspace(0.0, 1.0, self.points)
+
+    @property
+    def axis(self) -> tuple[str, Any, str]:
+        """Every observable of one place has an axis of positions, as fractions of the length."""
+        return "position", self.positions, "1"
+
+    def stated(self, model: Model) -> Model:
+        """The model with the light along it: its channels, waveguide, length, area and reflections."""
+        return _stated(self, model)
+
+    def check(self, network: Network) -> None:
+        """Refuse what it cannot solve."""
+        refuse_holes(network)
+        if network.nonlinear and any(population.is_photons for population in network.populations):
+            raise ValueError("A Cavity inside of an Amplifier is not solved: leave one of them out.")
+
+    def check_names(self, network: Network, given: Collection[str]) -> None:
+        """Refuse unknown names; a reflection can vary where one is stated."""
+        network.check_names(given)
+        for name in ("input.reflection", "output.reflection"):
+            if name in given and len(Guided(network).rays.partner) and np.all(Guided(network).rays.partner < 0):
+                raise ValueError(f"`{name}` can vary where one is stated: jr.Amplifier(..., reflections=(0.001, 0.001)).")
+
+    def base(self, network: Network) -> Any:
+        """Values of the parameters."""
+        return network.base
+
+    def begin(self, network: Network) -> Any:
+        """There is nothing to start from."""
+        return None
+
+    def lane_bytes(self, network: Network) -> int:
+        """Memory of one lane."""
+        rays, levels = len(Guided(network).rays.each), len(network.populations)
+        return 8 * (rays * (self.points + levels + 8) + levels * self.points)
+
+    def blocks_per_call(self, network: Network) -> int | None:
+        """A block is long work by itself."""
+        return 1
+
+    def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
+        """Which lanes have rates that are numbers in the dark."""
+        guided = Guided(network)
+        return checked_rates(network, guided.with_rates(parameters, jnp.zeros((2 * len(guided.lines), 1))))[1]
+
+    def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
+        """There is one way only."""
+        return False
+
+    def short_results(self, block: Block) -> tuple[dict[str, Array], Array]:
+        """A shorter way that is right for no lane."""
+        return self.results(block)[0], jnp.asarray(False)
+
+    def way(self, network: Network) -> Literal["closed", "directed", "mutual"]:
+        """Closed form, direct integration of light of one direction, or Newton's method on the profile."""
+        guided = Guided(network)
+        if closed.holds(guided):
+            return "closed"
+        return "directed" if directed.holds(guided) else "mutual"
+
+    def method(self, network: Network) -> str:
+        """How the network is solved."""
+        return {
+            "closed": "closed form of Saleh et al.",
+            "directed": f"direct integration, rtol {self.rtol:g}",
+            "mutual": f"Newton's method on the population profile, rtol {self.rtol:g}",
+        }[self.way(network)]
+
+    def results(self, block: Block) -> tuple[dict[str, Array], Array]:
+        """Observables by name, those of one place with the axis of positions behind their own; and status (lane,)."""
+        guided = Guided(block.network)
+        solve = {"closed": closed.solve, "directed": directed.solve, "mutual": mutual.solve}[self.way(block.network)]
+        ends = all(getattr(function, "ends_suffice", False) for _, function in block.observables)
+        positions = self.positions[[0, -1]] if ends else self.positions
+        powers, n, status = solve(guided, block, positions, self.rtol)
+        finite = jnp.all(jnp.isfinite(powers), axis=(0, 1))
+        status = jnp.where((status == Status.OK) & ~finite, jnp.int8(Status.OUT_OF_RANGE), status)
+        light = Light(powers, tuple(positions.tolist()), guided.rays)
+        return _read(block, Solution(n, status, block.parameters, block.network, light=light)), status
+
+
+def _read(block: Block, along: Solution) -> dict[str, Array]:
+    places = tuple((name, function) for name, function in block.observables if is_pointwise(function))
+    others = tuple((name, function) for name, function in block.observables if not is_pointwise(function))
+
+    def at(n: Array) -> dict[str, Array]:
+        return block.read(Solution(n, along.status, block.parameters, block.network), places)
+
+    found = jax.vmap(at, in_axes=1, out_axes=-2)(along.populations) if places else {}
+    return found | block.read(along, others)
+
+
+def _check(amplifier: Amplifier) -> None:
+    for group in amplifier.channels:
+        if not isinstance(group, Channels | ASE):
+            raise ValueError(f"Each of `channels` must be a jr.Channels or jr.ASE, but {shown(group)} was given.")
+    if not any(isinstance(group, Channels | ASE) for group in amplifier.channels):
+        raise ValueError("An Amplifier must have `channels`: jr.Channels('signal', wavelength='1550 nm', power='1 mW').")
+    if (amplifier.area is None) == (amplifier.waveguide is None):
+        raise ValueError("State either area='20 um^2' or waveguide=jr.Fibre(core_radius='2 um', ...) of an Amplifier.")
+    if len(amplifier.reflections) != 2:
+        raise ValueError("`reflections` must be those of both ends, such as (0, 0.04).")
+    rtol, points = amplifier.rtol, amplifier.points
+    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 1e-12 <= rtol < 1:
+        raise ValueError(f"`rtol` must be a number from 1e-12 to 1, but {shown(rtol)} was given.")
+    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+        raise ValueError(f"`points` must be a whole number of at least 2, but {shown(points)} was given.")
+
+
+@lru_cache(maxsize=256)
+def _stated(amplifier: Amplifier, model: Model) -> Model:
+    groups = [settled(_guided(group, amplifier), model) for group in amplifier.channels]
+    drives = tuple(dict.fromkeys(line for group in groups for line in driven_lines(group)))
+    guide, area = amplifier.waveguide, amplifier.area
+    path = Path("light", amplifier.length, guide.area if guide else area, amplifier.reflections, drives)
+    _refuse_fields(model)
+    whole = model.replace(processes=[*model.processes, *([guide] if guide else []), *groups, path])
+    if whole.density is None:
+        raise ValueError("An Amplifier needs the model's `density`, for example density='1e25 m^-3'.")
+    return whole
+
+
+def _guided(group: Group, amplifier: Amplifier) -> Group:
+    """A group with an overlap of 1 where neither it nor a waveguide says more."""
+    return group if amplifier.waveguide or group.overlap is not None else replace(group, overlap=1.0)
+
+
+def _refuse_fields(model: Model) -> None:
+    for process in model.processes:
+        if isinstance(process, Cavity):
+            raise ValueError(f"`{process.label}`: a Cavity inside of an Amplifier is not solved; leave one of them out.")
+
+
+def amplify(
+    model: Model,
+    amplifier: Amplifier,
+    theta: Mapping[str, Any] | None = None,
+    *,
+    precision: Literal["float64", "float32"] | None = None,
+) -> Solution:
+    """Powers and populations along an amplifier, of every ensemble of a batch.
+
+    Args:
+        model: The medium.
+        amplifier: The light along it.
+        theta: Parameter values in SI units by name, of the model and of the amplifier: {"pump.power": array}; arrays
+            broadcast by NumPy's rules and their common shape is the batch. A list of channels takes an array whose
+            first axis is the channel, or one number for all.
+        precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
+
+    Returns:
+        A `Solution` with populations of shape (population, position, *batch) and `light`; NaN where its status is not 0.
+
+    Raises:
+        ValueError: as of `jr.Amplifier`; an unknown name (the nearest is proposed), shapes that do not broadcast.
+    """
+    network, given = compile_network(amplifier.stated(model)), theta or {}
+    amplifier.check(network)
+    read = (("populations", populations), ("powers", _powers))
+    found = run(Program(network, amplifier, read), amplifier.base(network), batch_of(network, amplifier, given, precision))
+    light = Light(found["powers"], tuple(amplifier.positions.tolist()), Guided(network).rays)
+    parameters = {**network.model.parameters(), **network.spread(given)}
+    method = amplifier.method(network)
+    return Solution(found["populations"], found["status"], parameters, network, method=method, light=light)
+
+
+def _powers(solution: Solution) -> Array:
+    """All powers along it."""
+    return solution.light.powers
