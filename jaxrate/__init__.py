@@ -74,6 +74,8 @@ from jaxrate.physics import spectrum as spectrum
 from jaxrate.physics import thermal as thermal
 from jaxrate.propagate.amplifier import Amplifier as Amplifier
 from jaxrate.propagate.amplifier import amplify as amplify
+from jaxrate.propagate.pulse_amplifier import amplify_pulse as amplify_pulse
+from jaxrate.propagate.pulse_result import AmplifiedPulse as AmplifiedPulse
 from jaxrate.solve import pulse as pulse
 from jaxrate.solve.drive import Segments as Segments
 from jaxrate.solve.solution import Solution as Solution

@@ -1,8 +1,8 @@
 r"""Light of one direction and no noise: an initial-value problem, of all lanes of a block at once.
 
 All channels follow from the integrals of the populations, $P_k(z) = P_k(0)\,e^{\mathrm{gain}_k\cdot N(z) -
-\mathrm{loss}_k z}$ with $N_l = \int_0^z n_l\,dz'$, so that these are what is integrated, $dN/dz = n$, and the exponentials
-are exact. Every lane has steps of its own.
+\mathrm{loss}_k z}$ with $N_l = \int_0^z n_l\,dz'$, so that these are integrated, $dN/dz = n$, and the exponentials are
+exact. Every lane has steps of its own.
 """
 
 from collections.abc import Callable
@@ -81,12 +81,8 @@ def march(
     arrays = _Arrays(gain, loss, drive, launched, jnp.broadcast_to(length, launched.shape[1:]), closed_over)
     N, found = _integrals(converted, rtol, at)(arrays)
     powers = _powers(arrays, N, jnp.asarray(at)[:, None])
-    n, sound = jax.vmap(local, 1, (1, 0))(jnp.stack([_sum(row[:, None] * powers, 0) for row in drive]))
+    n, sound = jax.vmap(local, 1, (1, 0))(jnp.stack([jnp.sum(row[:, None] * powers, axis=0) for row in drive]))
     return powers, n, found & jnp.all(sound, axis=0)
-
-
-def _sum(terms: Array, axis: int) -> Array:
-    return jnp.sum(terms, axis=axis)
 
 
 def _powers(arrays: _Arrays, N: Array, at: Array) -> Array:
@@ -155,7 +151,9 @@ def _start(local: Callable, at: tuple[float, ...], arrays: _Arrays, recorded: bo
     )
 
 
-def _turn(local: Callable, rtol: float, at: tuple[float, ...], arrays: _Arrays, state: _State, recorded: bool) -> _State:
+def _turn(
+    local: Callable, rtol: float, at: tuple[float, ...], arrays: _Arrays, state: _State, recorded: bool
+) -> _State:
     """One step of every lane that is on its way, taken where its error is small enough."""
     end = jnp.minimum(state.at + state.step, 1.0)
     end = jnp.where(end > 1 - 1e-12, 1.0, end)
@@ -193,7 +191,7 @@ def _stages(local: Callable, arrays: _Arrays, N: Array, at: Array, width: Array)
         stages, sound = so_far
         here = N + _weighted(jnp.asarray(SLOPES, N.dtype)[i], stages)
         powers = _powers(arrays, here, at + width * jnp.asarray(TIMES, N.dtype)[i])
-        rates = jnp.stack([_sum(row * powers, 0) for row in arrays.drive])
+        rates = jnp.stack([jnp.sum(row * powers, axis=0) for row in arrays.drive])
         n, found = local(rates, *arrays.closed_over)
         return stages.at[i].set(n[: N.shape[0]] * distance), sound & found
 
@@ -202,7 +200,7 @@ def _stages(local: Callable, arrays: _Arrays, N: Array, at: Array, width: Array)
 
 
 def _weighted(weights: np.ndarray | Array, stages: Array) -> Array:
-    return _sum(jnp.asarray(weights, stages.dtype)[:, None, None] * stages, 0)
+    return jnp.sum(jnp.asarray(weights, stages.dtype)[:, None, None] * stages, axis=0)
 
 
 def _missed(arrays: _Arrays, stages: Array) -> Array:

@@ -15,7 +15,7 @@ MAX_STEPS = 100
 """Steps on one grid, refused ones included."""
 
 SMALL = 1e-8
-"""Residual from which one more step of Newton's method is exact to rounding, with the Jacobian that is already there."""
+"""Residual from which one more step is exact to rounding, with the Jacobian that is already there."""
 
 OUTSIDE = 1e-6
 """How far a population may leave the range from 0 to 1 on the way to the solution."""
@@ -59,7 +59,7 @@ class _State(NamedTuple):
 def populations(medium: Medium, x: Array) -> Array:
     """Populations that light sees, shape (level, node)."""
     _, expand, offset = medium.reduced
-    return expand @ x + offset[:, None]
+    return jnp.asarray(expand) @ x + offset[:, None]
 
 
 def residual(medium: Medium, grid: Grid, x: Array) -> tuple[Array, Light, Array, Array]:

@@ -13,7 +13,7 @@ GAUSS = 4
 class Grid:
     r"""Nodes $z_j$ of a profile and places $t_i$ where the light is wanted, as fractions of the length.
 
-    Between two places $\int s\,e^{-G}\,dz$ is summed over the points $z_m$ of a Gauss rule, with s and G from the nodes:
+    Between two places $\int s\,e^{-G}\,dz$ is summed over points $z_m$ of a Gauss rule, with s and G from the nodes:
     both are smooth, whereas their exponential may run over hundreds of decades.
 
     Args:

@@ -21,11 +21,15 @@ LADDER = (13, 25, 49, 97, 193)
 """Nodes of the grids."""
 
 LASING = 1e-3
-"""One minus the round trip below which light between two reflections is that of a laser, which this does not describe."""
+"""One minus the round trip, below which light between two reflections is that of a laser: not described here."""
 
 FASTEST = 0.01
 """Share of the last change of the powers that their error is said to be at least: grids of a Gauss rule of order 8,
 twice as fine, gain 2^-8."""
+
+NEGLIGIBLE = 1e-6
+"""Spontaneous light below this share of what the medium emits over a length of absorption, were all of it excited, is
+found with the error of that: where nothing is excited, populations are known to rounding of the greatest one."""
 
 SAFETY = 10.0
 """The last two changes of the powers forecast the next one; the error is said to be so many times greater."""
@@ -96,7 +100,7 @@ def _climbed(medium: Medium, rung: int, start: _Climb, rtol: float, at: tuple[fl
     """Solution on a grid, or on a finer one where that is not good enough."""
     num = LADDER[rung]
     found = newton(_fixed(medium, num), nodes.grid(num), start.x, start.time)
-    change = _change(found.left, start.left) if rung else jnp.asarray(jnp.inf)
+    change = _change(lax.stop_gradient(medium), found.left, start.left) if rung else jnp.asarray(jnp.inf)
     error = change * jnp.clip(SAFETY * change / start.change, FASTEST, 1.0) if rung > 1 else change
     good, steps = found.converged & (error <= rtol), start.steps + found.steps
 
@@ -125,11 +129,13 @@ _ARRAYS = [
 ]  # fmt: skip
 
 
-def _change(now: Array, before: Array) -> Array:
-    """Greatest relative change of a power; none of what is and was dark."""
-    lit = (now > 0) & (before > 0)
-    relative = jnp.abs(jnp.log(jnp.where(lit, now, 1.0) / jnp.where(lit, before, 1.0)))
-    return jnp.max(jnp.where(lit, relative, jnp.where((now == 0) & (before == 0), 0.0, jnp.inf)))
+def _change(medium: Medium, now: Array, before: Array) -> Array:
+    """Greatest relative change of a power; spontaneous light that is negligible counts as what is just not."""
+    absorbed = jnp.max(jnp.abs(medium.gain), axis=1) * medium.length
+    whole = jnp.max(medium.noise, axis=1) * medium.length / (1 + absorbed)
+    size = jnp.minimum(now, before) + NEGLIGIBLE * whole
+    relative = jnp.where(size > 0, jnp.abs(now - before) / jnp.where(size > 0, size, 1.0), jnp.inf)
+    return jnp.max(jnp.where(now == before, 0.0, relative))
 
 
 def _finished(

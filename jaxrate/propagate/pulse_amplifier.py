@@ -83,7 +83,8 @@ def amplify_pulse(
         direction: "alternate", it comes back the other way each time, or "same".
         times: At which shapes are given [s], on the clock of `shape`; by default 257 over the whole pulse.
         along: Whether light and gain along the medium are kept at these times.
-        points: Nodes along the medium; by default as many as it takes, up to 192.
+        points: Nodes along the medium; by default as many as it takes, up to 192 (48 inside jit, grad or vmap). Where
+            they are too few the status is `NOT_CONVERGED`.
         rtol: Relative error of the fluence that leaves.
         max_steps: In time, of each pass; after that the status is `TOO_MANY_STEPS`.
 

@@ -19,6 +19,9 @@ from jaxrate.solve.status import Status
 FINER = (24, 48, 96, 192)
 """Nodes along the medium: those that a lane needs are found by trying."""
 
+TRACED = 48
+"""Nodes inside a transformation of JAX, where none can be added."""
+
 POSITIONS = (1 - np.cos(np.pi * np.arange(65) / 64)) / 2
 """Where populations are given; so spaced that nothing of their profile is lost."""
 
@@ -42,8 +45,10 @@ class PulseBatch:
     def found(self, fixed: bool) -> dict[str, Any]:
         """Results of every ensemble, those that need it with more nodes."""
         batch = self.batch(self.kernel.points)
+        if batch.is_traced and not fixed:
+            return replace(self, kernel=replace(self.kernel, points=TRACED)).found(fixed=True)
         results = self._at_positions(run(self.kernel, self.kernel.network.base, batch), self.kernel.points, batch)
-        if fixed or batch.is_traced:
+        if fixed:
             return results
         for points in FINER[1:]:
             coarse = np.flatnonzero(np.asarray(results["status"]) == Status.NOT_CONVERGED)

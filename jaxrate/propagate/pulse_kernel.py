@@ -34,7 +34,7 @@ GROUP = 8
 """Lanes that are carried along together: with their nodes enough for wide vectors, few enough to end together."""
 
 OWN = {" fluence": "positive", " length": "positive", " loss": "nonnegative", " between": "nonnegative",
-       " transmission": "nonnegative"}  # fmt: skip
+       " transmission": "share"}  # fmt: skip
 """What a pulse and its path add to the parameters of a model, and their domains."""
 
 ROUNDING = 1e-9
@@ -119,10 +119,10 @@ class PulseKernel:
 
     def _legal(self, base: Array, varied: dict[str, Array], own: dict[str, Array], start: Array) -> Array:
         """Which lanes have nothing that is out of its range, shape (lane,)."""
-        lowest = {"positive": lambda x: x > 0, "nonnegative": lambda x: x >= 0}
+        within = {"positive": lambda x: x > 0, "nonnegative": lambda x: x >= 0, "share": lambda x: (x >= 0) & (x <= 1)}
         legal = legal_lanes(self.network, varied)
         for name, domain in OWN.items():
-            legal = legal & lowest[domain](own[name]) & (own[name] < jnp.inf)
+            legal = legal & within[domain](own[name]) & (own[name] < jnp.inf)
         flat = jnp.where(jnp.abs(start) < ROUNDING, jnp.abs(start), start).reshape(len(start), -1)
         legal = legal & jnp.all(is_legal_start(flat, self.network).reshape(start.shape[1:]), axis=0)
         safe = {n: jnp.where(legal, x, base[self.network.order[n]]) for n, x in varied.items()}

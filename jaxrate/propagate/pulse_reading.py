@@ -57,9 +57,9 @@ def read_own(
 def _check_sign(name: str, value: Any) -> None:
     if isinstance(value, jax.Array) or np.ndim(value):
         return
-    positive = OWN[name] == "positive"
-    if not (value > 0 if positive else value >= 0) or not np.isfinite(value):
-        wanted = "positive" if positive else "zero or positive"
+    wanted = {"positive": "positive", "nonnegative": "zero or positive", "share": "from 0 to 1"}[OWN[name]]
+    least = value > 0 if OWN[name] == "positive" else value >= 0
+    if not least or not np.isfinite(value) or (OWN[name] == "share" and value > 1):
         raise ValueError(f"`{name.strip()}` must be {wanted}, but {shown(value)} was given.")
 
 

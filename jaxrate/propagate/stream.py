@@ -38,7 +38,7 @@ class Light(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """What reflects a channel: where it enters and where it leaves, (channel,); 0 without a partner, which is itself."""
+    """What reflects a channel where it enters and where it leaves, (channel,); 0 without a partner, then itself."""
 
     near: Array
     far: Array
@@ -94,7 +94,7 @@ def ends(medium: Medium) -> Ends:
 def _entering(medium: Medium, transfer: Array, emitted: Array) -> tuple[Array, Array]:
     r"""Power that enters and what is left of one round trip, both (channel,).
 
-    $P^+_0 = \frac{P^+_{in} + R_0[T(P^-_{in} + R_L A^+) + A^-]}{1 - R_0 R_L T^2}$ with A what the medium adds on the way.
+    $P^+_0 = \frac{P^+_{in} + R_0[T(P^-_{in} + R_L A^+) + A^-]}{1 - R_0 R_L T^2}$ with A what the medium adds.
     """
     if not np.any(medium.partner >= 0):
         return medium.launched, jnp.ones_like(medium.launched)

@@ -77,4 +77,4 @@ def _root(flux: Array, absorption: Array, emission: Array, zeta: Array, length: 
         return count + 1, low, high, jnp.where(last > 0, new, x), jnp.where(rounded | (last == 0), 0.0, change)
 
     zero, one = jnp.zeros(lanes, flux.dtype), jnp.ones(lanes, flux.dtype)
-    return lax.while_loop(going, turn, (0, zero, one, one / 2, one))[3]
+    return lax.while_loop(going, turn, (jnp.asarray(0), zero, one, one / 2, one))[3]
