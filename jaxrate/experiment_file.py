@@ -11,12 +11,14 @@ import numpy as np
 import tomli_w
 
 from jaxrate import observe
+from jaxrate.amplifier_file import amplifier_table, load_amplifier, read_amplifier
 from jaxrate.experiment import Experiment
-from jaxrate.model.files import from_toml, list_media, load_model, media, to_toml
+from jaxrate.model.files import AMPLIFIER, from_toml, list_media, load_model, media, model_file, to_toml
 from jaxrate.model.model import Model
-from jaxrate.names import nearest, shown, unknown
+from jaxrate.names import shown, unknown
 from jaxrate.network.network import Network
 from jaxrate.observe import Observable
+from jaxrate.propagate.amplifier import Amplifier
 from jaxrate.solve.drive import Drive, Segments
 from jaxrate.solve.drive_table import FORMS, drive_table, is_driven, is_value, read_driven
 from jaxrate.solve.pulse import Pulse
@@ -24,9 +26,12 @@ from jaxrate.solve.steady import Steady
 from jaxrate.solve.transient import Evolve
 from jaxrate.units import to_frequency, to_si
 
-EXPERIMENT_KEYS = ("observables", "evolve", "steady")
+SOLVERS = ("evolve", "steady", AMPLIFIER)
+"""Keys that say how an experiment is solved; at most one of them is stated."""
+EXPERIMENT_KEYS = ("observables", *SOLVERS)
 TOLERANCES = ("rtol", "atol", "max_steps")
-EVOLVE_KEYS = ("start", "drive", *TOLERANCES)
+EVOLVE_KEYS = ("start", "drive", *TOLERANCES, "classes")
+STEADY_KEYS = ("start", "classes")
 RANGE_KEYS = ("start", "stop", "num", "spacing")
 
 _OBSERVABLES = (
@@ -34,6 +39,7 @@ _OBSERVABLES = (
     *(observe.Gain, observe.GainOverLoss, observe.Inversion, observe.Lifetime, observe.NetPower, observe.OutputPower),
     *(observe.Population, observe.DisturbanceGrowth, observe.RelaxationDamping, observe.RelaxationOscillation),
     *(observe.SaturationIntensity, observe.ThermalEmission),
+    *(observe.ASESpectrum, observe.ChannelGain, observe.ChannelPower, observe.NoiseFigure, observe.PowerConversion),
 )
 OBSERVABLES: dict[str, type[Observable]] = {cls.__name__: cls for cls in _OBSERVABLES}
 
@@ -52,21 +58,7 @@ def find_model(target: str) -> Model:
         FileNotFoundError: neither (the nearest is named, and the media are listed).
         ValueError: a directory, or a file that is no model.
     """
-    path = Path(target)
-    if path.is_dir():
-        raise StatementError(f"`{target}` is a directory; name a model file in it.")
-    if path.exists():
-        return load_model(path)
-    if target in list_media():
-        return media(target)
-    raise FileNotFoundError(_missing(path))
-
-
-def _missing(path: Path) -> str:
-    around = path.parent.glob("*.toml") if path.parent.is_dir() else []
-    found = nearest(str(path), [*list_media(), *map(str, around)])
-    hint = f"; did you mean `{found}`?" if found else "."
-    return f"There is no file `{path}`{hint} Media that ship with jaxrate: {', '.join(f'`{m}`' for m in list_media())}."
+    return load_model(model_file(target))
 
 
 def read_model(given: Any, folder: Path) -> Model:
@@ -97,13 +89,15 @@ def model_table(model: Model) -> dict[str, Any]:
     return tomllib.loads(to_toml(model))
 
 
-def read_experiment(given: Any, model: Model, where: str = "[experiment]") -> Experiment:
+def read_experiment(given: Any, model: Model, where: str = "[experiment]", folder: Path = Path()) -> Experiment:
     """The experiment that a table states by itself, without a table of measured numbers.
 
     Args:
-        given: `observables`, and `evolve` with `times` where it is a path in time, or `steady` with a `start`.
+        given: `observables`, and `evolve` with `times` where it is a path in time, or `steady` with a `start` or
+            with `classes`, or an `amplifier`.
         model: The medium.
         where: The table's place, for messages.
+        folder: Where the file is that states it: a model file that it names is there.
 
     Raises:
         StatementError: an unknown key or observable (the nearest is named), a wrong type or unit, or what the
@@ -112,13 +106,35 @@ def read_experiment(given: Any, model: Model, where: str = "[experiment]") -> Ex
     given = as_table(given, where)
     check_keys(EXPERIMENT_KEYS, given, where)
     observables = read_observables(given.get("observables", {}), where)
-    start = read_steady_start(given, where)
+    steady, amplifier = read_steady(given, where), read_light(given, where, folder)
     evolve = read_evolve(given["evolve"], f"{where} `evolve`", timed=True) if "evolve" in given else None
     try:
-        solver = Steady(start) if evolve is None else Evolve(**evolve)
+        solver = amplifier or (Steady(**steady) if evolve is None else Evolve(**evolve))
         return Experiment(model, solver, {name: cls(**arguments) for name, (cls, arguments) in observables.items()})
     except ValueError as error:
         raise StatementError(f"{where}: {error}") from error
+
+
+def read_light(given: Mapping[str, Any], where: str, folder: Path) -> Amplifier | None:
+    """The amplifier of an experiment, as a table or by the name of the medium or file that states it; None without.
+
+    Raises:
+        OSError: the model file cannot be read.
+        ValueError: it is neither, or no amplifier.
+    """
+    _check_one_solver(given, where)
+    if AMPLIFIER not in given:
+        return None
+    stated = given[AMPLIFIER]
+    if not isinstance(stated, str):
+        return read_amplifier(as_table(stated, f"{where} `{AMPLIFIER}`"), f"{where} `{AMPLIFIER}`")
+    ships = stated in list_media() and not (folder / stated).exists()
+    return load_amplifier(stated if ships else folder / stated)
+
+
+def _check_one_solver(given: Mapping[str, Any], where: str) -> None:
+    if len(stated := [key for key in SOLVERS if key in given]) > 1:
+        raise StatementError(f"{where}: state `{'` or `'.join(stated)}`, not both.")
 
 
 def experiment_table(experiment: Experiment) -> dict[str, Any]:
@@ -130,12 +146,15 @@ def experiment_table(experiment: Experiment) -> dict[str, Any]:
     observables = {name: _observable_table(name, o) for name, o in experiment.observables.items()}
     solver = experiment.solver
     if type(solver) is Steady:
-        steady = {} if solver.start is None else {"steady": {"start": _start_table(solver.start)}}
-        return {"observables": observables, **steady}
+        start = {} if solver.start is None else {"start": _start_table(solver.start)}
+        steady = start | _classes_table(solver)
+        return {"observables": observables, **({"steady": steady} if steady else {})}
     if type(solver) is Evolve:
         return {"observables": observables, "evolve": _evolve_table(solver, experiment.network)}
-    kind = type(solver).__name__
-    raise StatementError(f"The solver is a `{kind}`, which a file cannot hold: use jr.Steady() or jr.Evolve(times).")
+    if type(solver) is Amplifier:
+        return {"observables": observables, AMPLIFIER: amplifier_table(solver)}
+    own = "jr.Steady(), jr.Evolve(times) or jr.Amplifier(length, channels)"
+    raise StatementError(f"The solver is a `{type(solver).__name__}`, which a file cannot hold: use {own}.")
 
 
 def read_observables(given: Any, where: str, later: str | None = None) -> dict[str, Stated]:
@@ -175,10 +194,10 @@ def _observable(given: Any, where: str, later: str | None) -> Stated:
 
 
 def _check_argument(key: str, value: Any, where: str) -> None:
-    """Names are text, and an energy may be a number; frequencies are checked where they are read."""
+    """Names are text, an energy may be a number; what else is a number is checked where it is read."""
     if key == "energy" and (isinstance(value, bool) or not isinstance(value, str | int | float)):
         raise StatementError(f"{where}: `energy` must be an energy such as '1.5 eV', but {shown(value)} was given.")
-    if key not in ("frequency", "energy") and not isinstance(value, str):
+    if key not in ("frequency", "energy", "direction") and not isinstance(value, str):
         raise StatementError(f"{where}: `{key}` must be a name, but {shown(value)} was given.")
 
 
@@ -230,18 +249,30 @@ def read_evolve(given: Any, where: str, *, timed: bool) -> dict[str, Any]:
         found["drive"] = {name: _driven(name, stated, where) for name, stated in drives.items()}
     if "atol" in given:
         as_table(given["atol"], f"{where} `atol`")
-    return found | {key: given[key] for key in TOLERANCES if key in given}
+    return found | {key: given[key] for key in (*TOLERANCES, "classes") if key in given}
+
+
+def read_steady(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Arguments of `jr.Steady`, by name."""
+    if "steady" not in given:
+        return {}
+    _check_one_solver(given, where)
+    place = f"{where} `steady`"
+    stated = as_table(given["steady"], f'{place}, for example {{ start = "cold" }},')
+    check_keys(STEADY_KEYS, stated, place)
+    start = {"start": _start(stated["start"], place, ("cold", "hot"))} if "start" in stated else {}
+    return start | {key: stated[key] for key in ("classes",) if key in stated}
 
 
 def read_steady_start(given: Mapping[str, Any], where: str) -> Any:
-    """Where the search of a steady state starts; None where it is not stated."""
-    if "steady" not in given:
-        return None
-    if "evolve" in given:
-        raise StatementError(f"{where}: state `evolve` or `steady`, not both.")
-    stated = as_table(given["steady"], f'{where} `steady`, for example {{ start = "cold" }},')
+    """Where the search of a steady state starts; None where it is not stated.
+
+    Raises:
+        StatementError: other arguments of `jr.Steady` are stated, which whoever asks for the start alone would lose.
+    """
+    stated = read_steady(given, where)
     check_keys(("start",), stated, f"{where} `steady`")
-    return _start(stated["start"], f"{where} `steady`", ("cold", "hot")) if "start" in stated else None
+    return stated.get("start")
 
 
 def _times(given: Any, where: str) -> Any:
@@ -318,7 +349,12 @@ def _evolve_table(solver: Evolve, network: Network) -> dict[str, Any]:
     stated = {key: getattr(solver, key) for key in TOLERANCES if getattr(solver, key) != getattr(Evolve, key)}
     if "atol" in stated:
         stated["atol"] = dict(stated["atol"])
-    return {"times": np.asarray(solver.times).tolist(), "start": _start_table(solver.start), **drive, **stated}
+    times, classes = np.asarray(solver.times).tolist(), _classes_table(solver)
+    return {"times": times, "start": _start_table(solver.start), **drive, **stated, **classes}
+
+
+def _classes_table(solver: Steady | Evolve) -> dict[str, Any]:
+    return {} if solver.classes is None else {"classes": int(solver.classes)}
 
 
 def _start_table(start: Any) -> Any:

@@ -35,8 +35,9 @@ def test_a_waveguide_gives_area_and_overlaps():
 def test_noise_runs_both_ways_and_reflections_send_signals_back():
     ase = jr.ASE("ase", band=("1600 nm", "1500 nm"), bins=4)
     rays = rays_of(stated(SIGNAL, ase))
-    assert [(ray.group, ray.forward) for ray in rays.each[:2]] == [("signal", True), ("ase", True)]
-    same(rays.partner, [-1, 5, 6, 7, 8, 1, 2, 3, 4])
+    assert [(ray.group, ray.forward) for ray in rays.each] == [("signal", True), *[("ase", True)] * 4, *[("ase", False)] * 4]
+    same(rays.partner, [-1] * 9)
+    same(rays_of(stated(SIGNAL, ase, reflections=(0, 0.04))).partner, [1, 0, 6, 7, 8, 9, 2, 3, 4, 5])
     low, high = c / 1600e-9, c / 1500e-9
     close(rays.frequencies[1:5], low + (high - low) * np.array([0.125, 0.375, 0.625, 0.875]))
     assert len(rays_of(stated(SIGNAL, reflections=(0.001, 0))).each) == 2

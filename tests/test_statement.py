@@ -22,6 +22,7 @@ from jaxrate.sweep.job import Job, read_job
 from jaxrate.sweep.statement import EXAMPLE, apply_set, fingerprint, read_statement, to_statement
 from tests.media import four_level
 from tests.refusal import refused
+from tests.systems.erbium import erbium
 from tests.tolerance import same
 
 ND = jr.media("nd-yag")
@@ -129,9 +130,21 @@ WARM = jr.Model(
     density=1e26,
 )
 LASER = ND.with_process(jr.Cavity("cavity", couples="laser", photon_lifetime="10 ns", mode_volume="10 mm^3"))
+AMPLIFIER = jr.Amplifier(
+    "1 m",
+    (
+        jr.Channels("pump", wavelength="1480 nm", power="1 mW"),
+        jr.Channels("wdm", wavelength=["1540 nm", "1550 nm"], power="1 uW"),
+        jr.ASE("ase", band=("1530 nm", "1560 nm"), bins=3),
+    ),
+    area="10 um^2",
+)
 OBSERVABLES: dict[str, tuple[jr.Model, Any]] = {
+    "ASESpectrum": (erbium(), jr.ASESpectrum("ase", -1)),
     "AbsorbedPump": (LASER, jr.AbsorbedPump("pump", energy="1.5 eV", cavity="cavity")),
     "BranchingRatio": (ND, jr.BranchingRatio("laser")),
+    "ChannelGain": (erbium(), jr.ChannelGain("wdm")),
+    "ChannelPower": (erbium(), jr.ChannelPower("ase", "along", -1)),
     "CrossSection": (ND, jr.CrossSection("laser", 2.8e14)),
     "DecayTime": (ND, jr.DecayTime("laser")),
     "DisturbanceGrowth": (LASER, jr.DisturbanceGrowth()),
@@ -141,8 +154,10 @@ OBSERVABLES: dict[str, tuple[jr.Model, Any]] = {
     "Inversion": (ND, jr.Inversion("laser")),
     "Lifetime": (ND, jr.Lifetime("4F3/2")),
     "NetPower": (ND, jr.NetPower("laser", "signal")),
+    "NoiseFigure": (erbium(), jr.NoiseFigure("wdm", "ase")),
     "OutputPower": (LASER, jr.OutputPower("cavity")),
     "Population": (ND, jr.Population("4F3/2")),
+    "PowerConversion": (erbium(), jr.PowerConversion("wdm", "pump")),
     "RelaxationDamping": (LASER, jr.RelaxationDamping("cavity")),
     "RelaxationOscillation": (LASER, jr.RelaxationOscillation("cavity")),
     "SaturationIntensity": (ND, jr.SaturationIntensity("laser", 2.8e14)),
@@ -153,7 +168,7 @@ OBSERVABLES: dict[str, tuple[jr.Model, Any]] = {
 def test_every_observable_there_is_is_kept():
     assert OBSERVABLES.keys() == KNOWN.keys()
     for model, observable in OBSERVABLES.values():
-        solver = jr.Steady() if observable.pointwise else jr.Evolve([0.0, 1.0])
+        solver = AMPLIFIER if model is erbium() else jr.Steady() if observable.pointwise else jr.Evolve([0.0, 1.0])
         table = json.loads(json.dumps(experiment_table(jr.Experiment(model, solver, {"x": observable}))))
         assert read_experiment(table, model).observables == {"x": observable}
 

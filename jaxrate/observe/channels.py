@@ -235,7 +235,7 @@ class NoiseFigure(OfChannels):
     r"""Noise figure of each channel of a group, a ratio: $F = \frac{S}{h\nu G} + \frac1G$.
 
     S is the spectrum of the amplified spontaneous emission of both polarisations that leaves beside the signal,
-    between its bins linear in frequency; what the signal brings along is shot noise.
+    between its bins exponential in frequency, as gain is; what the signal brings along is shot noise.
 
     Args:
         label: Label of the `Channels`.
@@ -279,6 +279,6 @@ class NoiseFigure(OfChannels):
         below = np.clip(np.searchsorted(bins, nu) - 1, 0, max(len(bins) - 2, 0))
         above = np.minimum(below + 1, len(bins) - 1)
         share = np.clip((nu - bins[below]) / ase.bin_width, 0.0, 1.0).reshape(-1, *[1] * (noise.ndim - 1))
-        beside = noise[below] * (1 - share) + noise[above] * share
+        beside = noise[below] ** (1 - share) * noise[above] ** share
         gain = _leaving(solution, channels) / _launched(solution, channels)
         return self._shaped(beside / (h * nu.reshape(share.shape) * gain) + 1.0 / gain, network)

@@ -6,7 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrate.network.classes import is_class, probe_sections
+from jaxrate.network.classes import probe_sections
+from jaxrate.network.holes import is_class
 from jaxrate.network.line import Line, cross_sections
 from jaxrate.network.network import Network
 from jaxrate.observe.population import OfLine
@@ -102,8 +103,8 @@ class Gain(AtFrequency):
     Args:
         label: Label of the `Radiative`.
         frequency: Of the light [Hz], a number or a list (a leading axis `frequency`); by default that of the beam
-            that drives the line, or line centre without one. A list is read as a weak probe sees it, which runs along with
-            the light that burns holes: with `classes` in the solver it shows them.
+            that drives the line, or line centre without one. A list is read as a weak probe sees it: with `classes`
+            in the solver the holes of light that runs the same way.
     """
 
     unit = "m^-1"
@@ -124,7 +125,9 @@ class Gain(AtFrequency):
 
     def of_sections(self, solution: Solution, sections: tuple[Any, Any]) -> Any:
         line, weight, n = self.line(solution), solution.classes.nodes.weight, solution.classes.populations
-        upper, lower = (_over_classes(weight * n[i], x) for i, x in zip((line.upper, line.lower), sections, strict=True))
+        upper, lower = (
+            _over_classes(weight * n[i], x) for i, x in zip((line.upper, line.lower), sections, strict=True)
+        )
         return solution.parameters[line.density] * (upper - lower)
 
 

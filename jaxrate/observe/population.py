@@ -6,8 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxrate.arrays import namespace
-from jaxrate.network.classes import is_class
 from jaxrate.network.coefficients import Parameters
+from jaxrate.network.holes import is_class
 from jaxrate.network.line import Line, spontaneous
 from jaxrate.network.network import Network
 from jaxrate.observe.observable import Observable

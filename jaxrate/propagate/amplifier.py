@@ -93,7 +93,7 @@ class Amplifier:
         """Refuse unknown names; a reflection can vary where one is stated."""
         network.check_names(given)
         for name in ("input.reflection", "output.reflection"):
-            if name in given and len(Guided(network).rays.partner) and np.all(Guided(network).rays.partner < 0):
+            if name in given and not Guided(network).rays.reflected:
                 raise ValueError(f"`{name}` can vary where one is stated: jr.Amplifier(..., reflections=(0.001, 0.001)).")
 
     def base(self, network: Network) -> Any:

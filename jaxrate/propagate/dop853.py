@@ -1,7 +1,8 @@
-"""Explicit Runge-Kutta method of order 8 of Dormand and Prince, its errors of order 5 and 3, its dense output of order 7.
+"""Explicit Runge-Kutta method of order 8 by Dormand and Prince, with two estimates of its error and dense output.
 
 Source:
-    E. Hairer, S. P. Norsett, G. Wanner, *Solving Ordinary Differential Equations I* (2nd ed., 1993), II.5 and II.6: the coefficients of their program DOP853; tests/test_march.py holds the conditions that they fulfil.
+    E. Hairer, S. P. Norsett, G. Wanner, *Solving Ordinary Differential Equations I* (2nd ed., 1993), II.5 and II.6:
+    the coefficients of their program DOP853; tests/test_march.py holds the conditions that they fulfil.
 """
 
 import numpy as np

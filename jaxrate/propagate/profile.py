@@ -17,7 +17,7 @@ from jaxrate.propagate.medium import Medium
 from jaxrate.propagate.newton import Found, newton, populations, residual
 from jaxrate.propagate.stream import light, turned
 
-LADDER = (13, 25, 49, 97, 193)
+LADDER = (13, 25, 49, 193)
 """Nodes of the grids."""
 
 LASING = 1e-3

@@ -37,13 +37,15 @@ class Ray:
 
 @dataclass(frozen=True)
 class Rays:
-    """Every channel of an amplifier in the directions it runs in; the first `num_launched` have a power.
+    """Every channel of an amplifier in the directions it runs in.
 
     Args:
-        each: The channels, group by group, then what only reflections bring about.
+        each: The channels, group by group.
+        reflected: Whether the ends reflect.
     """
 
     each: tuple[Ray, ...]
+    reflected: bool = False
 
     @cached_property
     def frequencies(self) -> np.ndarray:
@@ -57,8 +59,8 @@ class Rays:
 
     @cached_property
     def partner(self) -> np.ndarray:
-        """The channel that runs the other way, shape (channel,); -1 where there is none."""
-        at = {(ray.group, ray.place, ray.forward): i for i, ray in enumerate(self.each)}
+        """The channel that its light is reflected into, shape (channel,); -1 where there is none."""
+        at = {(ray.group, ray.place, ray.forward): i for i, ray in enumerate(self.each) if self.reflected}
         return np.array([at.get((ray.group, ray.place, not ray.forward), -1) for ray in self.each])
 
     @property
@@ -88,7 +90,7 @@ def rays_of(model: Model) -> Rays:
     """Every channel that runs along an amplifier, as its statement has it; none where there is no amplifier."""
     groups = [p for p in model.processes if isinstance(p, Channels | ASE)]
     reflected = any(_reflects(p) for p in model.processes if isinstance(p, Path))
-    return Rays(tuple([ray for group in groups for ray in _rays(group, reflected)]))
+    return Rays(tuple([ray for group in groups for ray in _rays(group, reflected)]), reflected)
 
 
 def _reflects(path: Path) -> bool:

@@ -229,8 +229,8 @@ def _check_placing(drive: Drive, network: Network) -> None:
     for name in placing_names(network):
         if follows_populations(name, dict(network.derived), driven):
             raise ValueError(
-                f"`{name}` says where the classes lie and must not change in time: leave it out of the `drive`, or state "
-                "mixing='fast' on the line."
+                f"`{name}` says where the classes lie and must not change in time: leave it out of the `drive`, or "
+                "state mixing='fast' on the line."
             )
 
 

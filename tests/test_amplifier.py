@@ -1,0 +1,87 @@
+"""Amplifiers as users state them: an `Experiment` along z, its observables, its statuses."""
+
+import numpy as np
+import pytest
+
+import jaxrate as jr
+from tests.refusal import refused
+from tests.systems.erbium import AREA, PUMP, SIGNAL, amplifier, erbium
+from tests.tolerance import close, same
+
+ASE = jr.ASE("ase", band=("1535 nm", "1565 nm"), bins=12)
+READ = {
+    "gain": jr.ChannelGain("signal"),
+    "left": jr.ChannelPower("pump"),
+    "along": jr.ChannelPower("pump", at="along"),
+    "upper": jr.Population("upper"),
+}
+LOSSY = jr.Channels("signal", wavelength="1550 nm", power="1 uW", loss="1e-9 m^-1")
+POWERS = {"pump.power": np.array([0.0, 5e-3, 20e-3])}
+
+
+def read(*channels, observables=READ, **options) -> jr.Experiment:
+    return jr.Experiment(erbium(), amplifier(*channels, **options), observables)
+
+
+def test_closed_form_direct_integration_and_newtons_method_agree():
+    """Two levels without loss; a loss of 1e-8 in all; a third channel the other way that carries nothing."""
+    nobody = jr.Channels("nobody", wavelength="1560 nm", power=0.0, direction=-1)
+    ways = [read(), read(PUMP, LOSSY), read(PUMP, SIGNAL, nobody)]
+    assert [e.solver.way(e.network) for e in ways] == ["closed", "directed", "mutual"]
+    closed, direct, mutual = (e(POWERS) for e in ways)
+    for name, exact in closed.items():
+        inside = 10 if name in ("along", "upper") else 1  # the tolerance is that of what leaves
+        close(direct[name], exact, rtol=inside * 3e-8, what=f"direct {name}")
+        close(mutual[name], exact, rtol=inside * 1e-8, what=f"mutual {name}")
+    close(closed["along"][[0, -1]], np.stack([POWERS["pump.power"], closed["left"]]), rtol=1e-9)
+    assert closed["upper"].shape == (51, 3)
+    assert np.all(np.diff(closed["upper"][:, 1]) < 0)
+
+
+def test_an_illegal_lane_and_one_that_lases_leave_their_neighbours_alone():
+    """Between ends that reflect everything any gain lases; below transparency nothing does."""
+    bench = read(PUMP, SIGNAL, ASE, reflections=(1.0, 0.9))
+    theta = {"pump.power": np.array([1e-5, -1.0, 60e-3, 1e-5])}
+    expected = [jr.Status.OK, jr.Status.BAD_INPUT, jr.Status.LASES, jr.Status.OK]
+    assert bench.status(theta).tolist() == expected
+    gain = bench(theta)["gain"]
+    same(np.isnan(gain), [False, True, True, False])
+    same(gain[0], gain[3])
+
+
+def test_noise_of_an_inverted_amplifier():
+    """Far from saturation, with everything inverted: noise figure 2 n_sp less a little, and power 2 h nu dnu n_sp (G-1)."""
+    model = erbium().replace(processes=[*erbium().processes, jr.Pump("lamp", "lower -> upper", rate="1e7 s^-1")])
+    beside = jr.ASE("ase", band=("1549 nm", "1551 nm"), bins=16)
+    weak = jr.Amplifier("1 m", [jr.Channels("signal", "1 pW", "1550 nm"), beside], area=AREA, points=2)
+    solution = jr.amplify(model, weak)
+    gain, figure = (float(observable(solution)) for observable in (jr.ChannelGain("signal"), jr.NoiseFigure("signal")))
+    close(figure, 2 * (1 - 1 / gain) + 1 / gain, rtol=1e-3)
+    forward, back = (jr.ASESpectrum("ase", direction=way)(solution) for way in (1, -1))
+    close(forward, back, rtol=1e-6)
+
+
+@pytest.mark.long
+def test_derivatives_are_those_of_differences():
+    bench = read(PUMP, SIGNAL, ASE, observables={"out": jr.ChannelPower("signal")}, rtol=1e-11)
+    names = ["length", "pump.power", "er.B"]
+    _, slopes = bench.value_and_grad({}, wrt=names)
+    base = bench.parameters()
+    for name in names:
+        step = 1e-3 * base[name]
+        far, near, before, after = bench({name: base[name] + step * np.array([-2.0, -1.0, 1.0, 2.0])})["out"]
+        close(slopes["out"][name], (8 * (before - near) - (after - far)) / (12 * step), rtol=1e-6, what=name)
+
+
+def test_what_is_read_must_be_there():
+    refused(lambda: read(observables={"g": jr.ChannelGain("signl")}), "signl", "signal")
+    refused(lambda: read(observables={"n": jr.NoiseFigure("signal")}), "needs one ASE", "1550")
+    refused(lambda: read(PUMP, SIGNAL, ASE, observables={"g": jr.ChannelGain("ase")}), "nothing is launched")
+    refused(lambda: jr.Experiment(erbium(), jr.Steady(), {"g": jr.ChannelGain("signal")}), "jr.Amplifier")
+    refused(lambda: read()({"pump.pwer": 1.0}), "pump.pwer", "pump.power")
+    refused(lambda: read()({"input.reflection": 0.1}), "reflections=")
+
+
+def test_light_is_never_taken_for_that_of_a_beam():
+    """NetPower of a line reads the fields of the model, of which the light along it is none."""
+    refused(lambda: read(observables={"p": jr.NetPower("er")}), "No field drives `er`")
