@@ -2,7 +2,7 @@
 
 Everything, with the peers of the extra `bench`: `python -m benchmarks --floor FLOOR.C --json benchmarks/results.json`;
 then `python -m benchmarks --write`. Transients alone: `--jobs J2,J2G,J3`; lasers and reactions:
-`--jobs "N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"`.
+`--jobs "N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"`; amplifiers: `--jobs A1,A1G,A2,GRIDS`.
 """
 
 import argparse
@@ -75,8 +75,10 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
 
 def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
     """Cases of the libraries that can do a job."""
-    from benchmarks import exponentials, fits, kinetics, lasers, ode, peers, stiff_peers, transients
+    from benchmarks import amplifiers, exponentials, fits, kinetics, lasers, ode, peers, stiff_peers, transients
 
+    if job == "A1":
+        return amplifiers.peers(lanes)
     if job == "J1":
         return peers.solvers(lanes)
     if job == "FIT":
@@ -94,12 +96,13 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,STORE,BILLION,FIRST,FIT,N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"
+    every += ",A1,A1G,A2,GRIDS"
     parser.add_argument("--jobs", type=lambda text: text.split(","), default=every, metavar="A,B", help=f"of {every}")
     parser.add_argument("--lanes", type=positive, help="ensembles of every job (default: each job's full size)")
     parser.add_argument("--rounds", type=positive, default=5, help="times that each case is timed (default: 5)")
     parser.add_argument("--device", choices=PLATFORMS, help="what JAX computes on (default: what it finds)")
     parser.add_argument("--floor", type=Path, metavar="FLOOR.C", help="source of the hand-written C program")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1, J2, J3, FIT, N1, N2")
+    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1 to J3, FIT, N1, N2, A1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to keep the result, or what --write reads")
     parser.add_argument(
         "--write", action="store_true", help="time nothing: write RESULTS.md and its diagram from the JSON"

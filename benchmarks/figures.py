@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
+from benchmarks.amplifier_peers import COARSE, bvp_at
+from benchmarks.amplifier_peers import FINE as FINE_BVP
+from benchmarks.amplifiers import CLOSED, LOSSY
 from benchmarks.exponentials import LOOP_EXPM, VMAP_EXPM
 from benchmarks.fits import LMFIT, LMFIT_AS_IT_IS, SCIPY, TOLERANCES, optimistix_at
 from benchmarks.floor import FLOOR
+from benchmarks.grids import GRIDS, on_nodes, to_rtol
+from benchmarks.grids import TOLERANCES as GRID_TOLERANCES
 from benchmarks.kinetics import PROBLEMS
 from benchmarks.lasers import AT_PEERS, SIZES
 from benchmarks.ode import RTOL, diffrax_at, lsoda_at
@@ -21,6 +26,9 @@ BILLION = ("BILLION", "mean and maximum, stored")
 GRADIENT, DECAY_GRADIENT = ("J4", "value and gradient"), ("J2G", "value and gradient")
 DIFFRAX, LSODA = diffrax_at(RTOL), lsoda_at(RTOL)
 N1, N3 = ("N1", "jaxrate"), ("N3", "jaxrate")
+A1, A1G = ("A1", "jaxrate"), ("A1G", "value and gradient")
+A2 = ("A2", CLOSED), ("A2", LOSSY)
+BVP, BVP_FINE = ("A1", bvp_at(COARSE)), ("A1", bvp_at(FINE_BVP))
 NUMBALSODA = numbalsoda_at(PEERS_RTOL)
 COARSELY = tuple(coarse(name) for name in (*map(scipy_by, METHODS), NUMBALSODA))
 
@@ -89,6 +97,36 @@ def _of_lasers() -> list[Figure]:
     ]
 
 
+def _of_amplifiers() -> list[Figure]:
+    """A1 with its peer, A1G, A2."""
+    return [
+        Figure("A1: an amplifier", A1, fact="lane_seconds", at_most=5e-3),
+        Figure("error of A1, signals", A1, fact="error", at_most=1e-8),
+        Figure("error of A1, noise", A1, fact="noise_error", at_most=1e-6),
+        *(Figure(f"{name} over A1", (job, name), A1, at_least=200) for job, name in (BVP, BVP_FINE)),
+        *(Figure(f"{name} over A1, core time", (job, name), A1, "core_seconds") for job, name in (BVP, BVP_FINE)),
+        *(Figure(f"error of {name}, signals", (job, name), fact="error") for job, name in (BVP, BVP_FINE)),
+        *(Figure(f"error of {name}, noise", (job, name), fact="noise_error") for job, name in (BVP, BVP_FINE)),
+        Figure("A1G with gradient over A1G without", A1G, ("A1G", "value"), at_most=5),
+        Figure("error of the gradient in A1G", A1G, fact="error", at_most=1e-6),
+        *(Figure(f"A2: an amplifier, {name}", (job, name), fact="lane_seconds", at_most=5e-5) for job, name in A2),
+        *(Figure(f"error of A2, {name}", (job, name), fact="error", at_most=1e-8) for job, name in A2),
+    ]
+
+
+def _of_grids() -> list[Figure]:
+    """GRIDS: error and order of each grid; of each tolerance the error, and what the solver says that it is."""
+    on, to = [("GRIDS", on_nodes(num)) for num in GRIDS], {("GRIDS", to_rtol(rtol)): rtol for rtol in GRID_TOLERANCES}
+    least = "GRIDS: least estimate over error"
+    return [
+        *(Figure(f"GRIDS: error on {entry[1]}", entry, fact="error") for entry in on),
+        *(Figure(f"GRIDS: order from the grid before to {entry[1]}", entry, fact="order_ratio") for entry in on[1:-1]),
+        *(Figure(f"GRIDS: error to {entry[1]}", entry, fact="error", at_most=rtol) for entry, rtol in to.items()),
+        *(Figure(f"GRIDS: estimate to {entry[1]}", entry, fact="estimate_error", at_most=r) for entry, r in to.items()),
+        *(Figure(f"{least}, to {entry[1]}", entry, fact="honesty_ratio", at_least=1) for entry in to),
+    ]
+
+
 def _of_reactions(job: str) -> list[Figure]:
     """N2 with its peers."""
     ours, scipy = (job, "jaxrate"), map(scipy_by, METHODS)
@@ -147,6 +185,8 @@ FIGURES = (
     Figure("largest deviation of FIT from the minimum", FIT, fact="error", at_most=1e-8),
     Figure("import of jaxrate", ("FIRST", "4 levels"), fact="import_seconds"),
     *_of_lasers(),
+    *_of_amplifiers(),
+    *_of_grids(),
     *(figure for job in PROBLEMS for figure in _of_reactions(job)),
     *(figure for num in SIZES for figure in _of_steps(num)),
 )

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrate as jr
-from benchmarks import fits, kinetics, lasers, media, powers, reference, steps, transients
+from benchmarks import amplifiers, fits, kinetics, lasers, media, powers, reference, steps, transients
 from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
 from benchmarks.measure import Case, Reading
 
@@ -35,6 +35,10 @@ LANES = {
     "N3": 10**6,
     "POWER": 10_000,
     "STEPS": 256,
+    "A1": 1000,
+    "A1G": 256,
+    "A2": 10**5,
+    "GRIDS": 8,
 }
 """Ensembles of each job at full size."""
 
@@ -233,4 +237,5 @@ JOBS: dict[str, Callable[[int], list[Case]]] = {
     "N3": powers.powers,
     "POWER": powers.gradients,
     "STEPS": steps.steps,
+    **amplifiers.JOBS,
 }

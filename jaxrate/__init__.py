@@ -1,5 +1,6 @@
 """jaxrate: the rate-equation engine for light and matter."""
 
+from jaxrate.amplifier_file import load_amplifier as load_amplifier
 from jaxrate.experiment import Experiment as Experiment
 from jaxrate.expr import expr as expr
 from jaxrate.fit.coverage import coverage as coverage
@@ -43,8 +44,8 @@ from jaxrate.model.processes import Pump as Pump
 from jaxrate.model.processes import Radiative as Radiative
 from jaxrate.model.spectra_file import read_spectra as read_spectra
 from jaxrate.model.spectra_file import read_spectrum as read_spectrum
-from jaxrate.observe import ASESpectrum as ASESpectrum
 from jaxrate.observe import AbsorbedPump as AbsorbedPump
+from jaxrate.observe import ASESpectrum as ASESpectrum
 from jaxrate.observe import BranchingRatio as BranchingRatio
 from jaxrate.observe import ChannelGain as ChannelGain
 from jaxrate.observe import ChannelPower as ChannelPower
@@ -57,8 +58,8 @@ from jaxrate.observe import GainOverLoss as GainOverLoss
 from jaxrate.observe import Inversion as Inversion
 from jaxrate.observe import Lifetime as Lifetime
 from jaxrate.observe import NetPower as NetPower
-from jaxrate.observe import Observable as Observable
 from jaxrate.observe import NoiseFigure as NoiseFigure
+from jaxrate.observe import Observable as Observable
 from jaxrate.observe import OutputPower as OutputPower
 from jaxrate.observe import Population as Population
 from jaxrate.observe import PowerConversion as PowerConversion

@@ -35,7 +35,11 @@ def test_a_waveguide_gives_area_and_overlaps():
 def test_noise_runs_both_ways_and_reflections_send_signals_back():
     ase = jr.ASE("ase", band=("1600 nm", "1500 nm"), bins=4)
     rays = rays_of(stated(SIGNAL, ase))
-    assert [(ray.group, ray.forward) for ray in rays.each] == [("signal", True), *[("ase", True)] * 4, *[("ase", False)] * 4]
+    assert [(ray.group, ray.forward) for ray in rays.each] == [
+        ("signal", True),
+        *[("ase", True)] * 4,
+        *[("ase", False)] * 4,
+    ]
     same(rays.partner, [-1] * 9)
     same(rays_of(stated(SIGNAL, ase, reflections=(0, 0.04))).partner, [1, 0, 6, 7, 8, 9, 2, 3, 4, 5])
     low, high = c / 1600e-9, c / 1500e-9
@@ -44,7 +48,9 @@ def test_noise_runs_both_ways_and_reflections_send_signals_back():
 
 
 def test_a_list_takes_one_number_for_all_or_one_for_each():
-    network = jr.Experiment(erbium(), amplifier(PUMP, jr.Channels("wdm", wavelength=["1540 nm", "1550 nm"], power=0.0)), {}).network
+    network = jr.Experiment(
+        erbium(), amplifier(PUMP, jr.Channels("wdm", wavelength=["1540 nm", "1550 nm"], power=0.0)), {}
+    ).network
     spread = network.spread({"wdm.power": 1e-3, "length": 5.0})
     assert spread == {"wdm.power[0]": 1e-3, "wdm.power[1]": 1e-3, "length": 5.0}
     same(network.spread({"wdm.power": np.arange(6.0).reshape(2, 3)})["wdm.power[1]"], [3.0, 4.0, 5.0])
@@ -66,7 +72,10 @@ def test_a_list_takes_one_number_for_all_or_one_for_each():
         (lambda: jr.Channels("s", "1 W", "1550 nm", direction=2), ("direction", "+1 or -1", "2")),
         (lambda: stated(jr.Channels("s", "1 W", "1550 nm", drives="et")), ("et", "er")),
         (lambda: stated(jr.Channels("s", "1 W", "980 nm")), ("980 nm", "1450 to 1650 nm", "er")),
-        (lambda: stated(jr.ASE("a", ("1400 nm", "1550 nm"), bins=2)), ("outside the emission spectrum", "1450 to 1650")),
+        (
+            lambda: stated(jr.ASE("a", ("1400 nm", "1550 nm"), bins=2)),
+            ("outside the emission spectrum", "1450 to 1650"),
+        ),
         (lambda: jr.ASE("a", ("1550 nm", "1550 nm")), ("band", "differ")),
         (lambda: jr.ASE("a", ("1500 nm", "1550 nm"), bins=0), ("bins", "at least 1")),
         (lambda: stated(reflections=(0, 1.5)), ("output.reflection", "at most 1")),

@@ -42,7 +42,7 @@ def samplers(text: str) -> list[str]:
     return [package for package in ["numpyro"] if re.search(rf"^import {package}$", text, re.MULTILINE)]
 
 
-LONG = {"nuts.md", "concentrations.md", "separate.md", "lasers.md"}
+LONG = {"nuts.md", "concentrations.md", "separate.md", "lasers.md", "amplifiers.md"}
 """Pages whose fits and samplers take a minute or more."""
 
 

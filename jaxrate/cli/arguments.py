@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxrate.model.model import Model
+from jaxrate.model.quantities import units_by_name
 from jaxrate.names import unknown
 from jaxrate.units import to_frequency, to_si
 
@@ -57,7 +58,7 @@ def _count(name: str, text: str) -> int:
 
 def read_value(text: str, name: str, model: Model) -> float:
     """One value of a parameter: a bare number is SI, and a frequency of light may be a wavelength."""
-    units = {p.name: p.unit for p in model.parameter_list}
+    units = units_by_name(model.parameter_list)
     if name not in units:
         raise ValueError(unknown("parameter", name, units, "this model"))
     if name in model.derived():

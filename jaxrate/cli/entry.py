@@ -16,7 +16,7 @@ from jaxrate.sweep.statement import EXAMPLE as SWEEP_EXAMPLE
 
 COMMANDS = {
     "demo": "the demonstration: a million ensembles of Nd:YAG, and a fit of its B (without a command too)",
-    "solve": "steady state, transient and fluorescence decay of a model, or what a laser does; a sweep over its pump",
+    "solve": "steady state, transient and fluorescence decay of a model, or what a laser or an amplifier does; a sweep",
     "fit": "free parameters of a model from measured tables, with intervals, as a fit file states them",
     "sweep": "a sweep that a file states, kept on disk unit by unit: killed, it goes on where it was",
     "status": "how far a sweep on disk is",
@@ -30,6 +30,7 @@ examples:
   jaxrate                                    the demonstration
   jaxrate show nd-yag                        what a medium is made of
   jaxrate solve nd-yag-laser                 threshold, power, relaxation oscillation, turn-on
+  jaxrate solve edfa                         gain, noise figure and powers of an amplifier
   jaxrate solve my-laser.toml                a medium of your own
   jaxrate solve nd-yag --over pump.rate=1:1e4:200 --set 'signal.intensity=1 kW/cm^2' -o out
   jaxrate fit fit.toml --data gain.csv       what is free, and how it was measured: `jaxrate fit --help`

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite, isnan
+from math import isfinite, isnan, log10
 
 from jaxrate.constants import c
 from jaxrate.experiment import Experiment
@@ -45,6 +45,8 @@ OF_CAVITIES = {
 }
 UNITS = {"wavelength": "m", "fwhm": "Hz", "A": "s^-1", "B": "m^3 J^-1 s^-2"}
 """Numbers of a line that need no solution."""
+LEVELS = ("gain", "noise_figure")
+"""Expected ratios that are printed in dB."""
 FEW = 2
 """Up to so many lines are printed one after the other."""
 
@@ -190,14 +192,15 @@ def _text(readings: Readings, quantity: str, line: str) -> str:
 
 def words(quantity: str) -> str:
     """A quantity as it is called."""
-    own = {"fwhm": "width (FWHM)", "A": "A (in the medium)", "B": "B21 per spectral energy density"}
+    own = {"ase_conversion": "conversion to noise", "ase_fwhm": "width (FWHM)"}
+    own |= {"fwhm": "width (FWHM)", "A": "A (in the medium)", "B": "B21 per spectral energy density"}
     return own.get(quantity, quantity.replace("_", " "))
 
 
-def expected_table(readings: Readings) -> str:
-    """Published figures beside what the model makes of them."""
+def expected_table(readings: Readings, others: Sequence[Expected] = ()) -> str:
+    """Published figures beside what the model makes of them; `others` are not the model's own."""
     rows = [("", "computed", "published", "deviation", "")]
-    rows += [tuple(_compared(readings, e)) for e in readings.model.expected]
+    rows += [tuple(_compared(readings, e)) for e in (*readings.model.expected, *others)]
     return table(rows)
 
 
@@ -205,14 +208,23 @@ def _compared(readings: Readings, expected: Expected) -> Iterator[str]:
     key = expected.quantity, _of(readings.model, expected)
     yield f"{words(expected.quantity)} of {expected.of}"
     value, unit = readings.values.get(key, float("nan")), readings.units.get(key, expected.unit)
-    yield "not computed" if isnan(value) else pretty(value, unit)
-    yield pretty(expected.si, unit)
+    yield "not computed" if isnan(value) else _printed(expected.quantity, value, unit)
+    yield _printed(expected.quantity, expected.si, unit)
     if isnan(value):
         yield from ("", "")
         return
     deviation = value / expected.si - 1
     yield f"{100 * deviation:+.2f} %"
     yield f"{'ok' if abs(deviation) <= expected.tolerance else 'NOT ok'} (within {100 * expected.tolerance:.3g} %)"
+
+
+def _printed(quantity: str, value: float, unit: str) -> str:
+    return f"{decibel(value):.4g} dB" if quantity in LEVELS else pretty(value, unit)
+
+
+def decibel(ratio: float) -> float:
+    """A power ratio in dB; NaN where it is not positive."""
+    return 10 * log10(ratio) if ratio > 0 else float("nan")
 
 
 def _of(model: Model, expected: Expected) -> str:

@@ -14,12 +14,14 @@ from jaxrate.experiment_file import (
     as_table,
     check_keys,
     read_evolve,
+    read_light,
     read_observables,
     read_steady_start,
 )
 from jaxrate.fit.table import Table
 from jaxrate.model.model import Model
 from jaxrate.names import shown
+from jaxrate.propagate.amplifier import Amplifier
 from jaxrate.solve.steady import Steady
 from jaxrate.solve.transient import Evolve
 
@@ -43,6 +45,7 @@ class Setup:
         observables: By column: class of the observable, and its arguments.
         evolve: Arguments of `jr.Evolve` but for the times; None for the steady state.
         start: Where the search of a steady state starts, where the file says.
+        amplifier: What the light runs along, where the file says.
         data: Its table of numbers, where the file names one.
     """
 
@@ -50,6 +53,7 @@ class Setup:
     observables: Mapping[str, Stated]
     evolve: Mapping[str, Any] | None
     start: Any
+    amplifier: Amplifier | None
     data: Path | None
 
     def experiment(self, model: Model, table: Table) -> Experiment:
@@ -64,7 +68,9 @@ class Setup:
         except ValueError as error:
             raise FitFileError(f"{self.where}: {error}") from error
 
-    def _solver(self, table: Table) -> Steady | Evolve:
+    def _solver(self, table: Table) -> Steady | Evolve | Amplifier:
+        if self.amplifier is not None:
+            return self.amplifier
         return Steady(self.start) if self.evolve is None else Evolve(_present(table.si("time", "s")), **self.evolve)
 
 
@@ -96,6 +102,7 @@ def _setup(given: dict[str, Any], where: str, path: Path) -> Setup:
         observables=observables,
         evolve=read_evolve(given["evolve"], f"{where} `evolve`", timed=False) if "evolve" in given else None,
         start=read_steady_start(given, where),
+        amplifier=read_light(given, where, path.parent),
         data=None if data is None else path.parent / data,
     )
 

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jaxrate.cli import results
+from jaxrate.amplifier_file import states_amplifier
+from jaxrate.cli import amplifiers, results
 from jaxrate.cli.arguments import read_over, read_set
 from jaxrate.cli.decay import decay
 from jaxrate.cli.demo import describe_transparency
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the steady state, sweep, and write what came out."""
     set_up_jax()
     model = find_model(arguments.target)
+    if states_amplifier(arguments.target):
+        return amplifiers.run(arguments, model)
     fixed, over = read_set(arguments.set, model), read_over(arguments.over, model)
     readings = Readings(model, fixed)
     if cavities(model):

@@ -204,13 +204,25 @@ def _table(
         "fit_upper": (prediction + half) * factor + zero,
         "residual": (task.value - prediction) / np.where(sigma > 0, sigma, np.nan),
         **_conditions(task),
+        **_channels(task),
     }
 
 
 def _conditions(task: Task) -> dict[str, np.ndarray]:
     """Conditions of every datum, NaN where its table has none of that name."""
-    names = dict.fromkeys(name for m in task.data for name in (*m.conditions, *m.coordinates))
+    names = dict.fromkeys(
+        name for m in task.data for name in (*m.conditions, *m.coordinates) if name not in m.of_channels
+    )
     return {name: np.concatenate([_column(m, name) for m in task.data]) for name in names}
+
+
+def _channels(task: Task) -> dict[str, np.ndarray]:
+    """Where channels ran together: the state of every datum, and what its own channel had for itself."""
+    names = dict.fromkeys(name for m in task.data for name in m.beside)
+    found = {
+        name: np.concatenate([m.beside.get(name, np.full(m.value.size, np.nan)) for m in task.data]) for name in names
+    }
+    return found | ({"state": np.concatenate([m.state_name[m.state] for m in task.data])} if names else {})
 
 
 def _column(data: Measured, name: str) -> np.ndarray:
@@ -235,6 +247,7 @@ def _units(ready: Prepared) -> dict[str, str]:
     found: dict[str, str] = {}
     for subject, data in zip(ready.subjects, ready.task.data, strict=True):
         found |= {name: k.unit for name, k in subject.parameters.items() if name in data.conditions}
+        found |= {its.parameter: its.unit for its in subject.lists if its.parameter in data.beside}
         found |= {axis: unit for name in data.names for axis, _, unit in subject.axes(name)}
         found |= {name: _unit(data, name) for name in data.names}
     return found

@@ -1,7 +1,7 @@
 """Checking and laying out a fit: experiments, tables and wishes become one task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxrate.experiment import Experiment
@@ -49,6 +49,7 @@ def prepared(experiment: Any, data: Any, wishes: Wishes, noise: Noise, loss: Lik
     pairs = _pairs(experiment, data)
     tables = tuple(tabulated(table) for _, _, table in pairs)
     subjects = tuple(_subject(what, table, wishes) for (_, what, _), table in zip(pairs, tables, strict=True))
+    wishes = _with_each_channel(wishes, subjects)
     bound = [measured(s, t, name, noise) for (name, _, _), s, t in zip(pairs, subjects, tables, strict=True)]
     noise.check({name for m in bound for name in m.names})
     _check_noise(noise, bound)
@@ -56,6 +57,15 @@ def prepared(experiment: Any, data: Any, wishes: Wishes, noise: Noise, loss: Lik
     conditions = {name for m in bound for name in m.conditions}
     what = stated(wishes, _known(subjects, bound, wishes), conditions, datasets)
     return Prepared(tuple(name for name, _, _ in pairs), subjects, tables, task(subjects, bound, datasets, what, loss))
+
+
+def _with_each_channel(wishes: Wishes, subjects: Sequence[Subject]) -> Wishes:
+    """One value of a group, such as `wdm.power`, as that of each of its channels."""
+    if not isinstance(wishes.fixed, Mapping):
+        return wishes
+    members = {its.parameter: its.members for subject in subjects for its in subject.lists}
+    fixed = {each: value for name, value in wishes.fixed.items() for each in members.get(name, (name,))}
+    return replace(wishes, fixed=fixed)
 
 
 def _check_noise(noise: Noise, bound: Sequence[Measured]) -> None:
@@ -91,7 +101,8 @@ def _known(subjects: Sequence[Subject], bound: Sequence[Measured], wishes: Wishe
         for name in data.names:
             known[f"{name}.scale"] = Known("1", 1.0, "positive")
             known[f"{name}.offset"] = Known(subject.observables[name] or "1", 0.0, "finite")
-        known |= {f"{name}.scale": Known("1", 1.0, "positive") for name in data.conditions}
+        groups = [its.parameter for its in subject.lists if set(its.members) <= set(data.conditions)]
+        known |= {f"{name}.scale": Known("1", 1.0, "positive") for name in (*data.conditions, *groups)}
     if any(isinstance(subject, OfFunction) for subject in subjects):
         for name in (*wishes.free, *wishes.fixed, *wishes.tie):
             known.setdefault(name, Known("", None, "finite"))

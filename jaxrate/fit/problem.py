@@ -92,8 +92,17 @@ class Part:
 
 def _calibrated(values: dict[str, Array], conditions: Mapping[str, Array]) -> dict[str, Array]:
     """Conditions as they were, not as the instrument showed them."""
-    scaled = {name: values[name] * values[f"{name}.scale"] for name in conditions if f"{name}.scale" in values}
-    return {**values, **scaled}
+    scaled = dict(values)
+    for name in conditions:
+        for scale in _scales(name):
+            scaled[name] = scaled[name] * values.get(scale, 1.0)
+    return scaled
+
+
+def _scales(name: str) -> tuple[str, ...]:
+    """What corrects a condition: a factor of its own, and of one channel also that of all of its group."""
+    group, bracket, _ = name.partition("[")
+    return (f"{name}.scale", f"{group}.scale") if bracket else (f"{name}.scale",)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxrate.experiment import Experiment
 from jaxrate.fit.assemble import drawn, estimates, limited, result
 from jaxrate.fit.identify import Identified, identify
 from jaxrate.fit.journal import Journal, fingerprint
@@ -260,8 +261,14 @@ def _intervals(solution: Solution, method: str, level: float, seed: int) -> Inte
     return profiles(solution, level, (*np.flatnonzero(known.determined).tolist(), *limited(known)))
 
 
+def _of_model(experiment: Experiment) -> dict[str, Any]:
+    """The medium as it was stated, and a fingerprint of it with what the solver adds, such as light along it."""
+    whole = provenance(experiment.network.model)
+    return {**provenance(experiment.model), **{n: x for n, x in whole.items() if n == "model_fingerprint"}}
+
+
 def _provenance(ready: Prepared, seed: int) -> dict[str, Any]:
-    made = provenance(ready.experiments[0].model) if ready.experiments else versions()
+    made = _of_model(ready.experiments[0]) if ready.experiments else versions()
     sources = {
         t.source if n == ONE else f"{n}: {t.source}": t.sha256 for n, t in zip(ready.names, ready.tables, strict=True)
     }

@@ -62,9 +62,14 @@ class Channels(Process):
     def frequencies(self) -> tuple[float, ...]:
         """Of each channel [Hz]."""
         given = self.frequency if self.wavelength is None else self.wavelength
-        name = "frequency" if self.wavelength is None else "wavelength"
         each = given if isinstance(given, tuple) else (given,)
-        return tuple(float(light_frequency(self.label, **{"frequency": None, "wavelength": None, name: x})) for x in each)  # type: ignore[arg-type]
+        return tuple(self._read_frequency(x) for x in each)
+
+    def _read_frequency(self, given: Any) -> float:
+        pair = (given, None) if self.wavelength is None else (None, given)
+        found = light_frequency(self.label, *pair)
+        assert found is not None
+        return found
 
     @property
     def is_list(self) -> bool:

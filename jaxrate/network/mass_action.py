@@ -5,13 +5,14 @@ is the coefficient of reaction r in the units of the populations of scale s; a r
 before anything is divided, so that a species of density zero is legal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.dynamics import without_scale
@@ -113,6 +114,27 @@ def in_rows(rows: Sequence[Any]) -> Array:
     for i, row in enumerate(rows):
         found = found.at[i].set(row)
     return found
+
+
+def apart(always: Array, rows: Callable[[], Sequence[Any]]) -> Array:
+    """Rows (lane,) as one array (row, lane) that is computed once, whoever reads it.
+
+    XLA would compute them again inside of every loop that reads them, and a loop that does too much it does lane by
+    lane, not in vectors. What a branch gives it has to keep; on an accelerator it keeps what stands before a barrier.
+
+    Args:
+        always: True, in a way that the compiler does not see.
+        rows: Gives the rows.
+    """
+
+    def groups() -> list[Array]:
+        found = jnp.broadcast_arrays(*(jnp.asarray(row, float) for row in rows()))
+        return [jnp.stack(found[i : i + FUSED]) for i in range(0, len(found), FUSED)]
+
+    if jax.default_backend() != "cpu":
+        return jnp.concatenate(lax.optimization_barrier(groups()))
+    shapes = jax.eval_shape(groups)
+    return jnp.concatenate(lax.cond(always, groups, lambda: [jnp.zeros(s.shape, s.dtype) for s in shapes]))
 
 
 def _product(factors: Sequence[Any]) -> Any:

@@ -1,6 +1,6 @@
 """What leaves an amplifier: power, gain, noise figure and spectra of its channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -48,9 +48,12 @@ class OfChannels(Observable):
 
     def __call__(self, solution: Solution) -> Any:
         """Its value of every ensemble, shape (*batch) or (channel, *batch); NaN where the status is not 0."""
-        if not isinstance(solution.parameters, Parameters):
-            self.check(solution.network)
-        return self.of(solution)
+        if isinstance(solution.parameters, Parameters):
+            return self.of(solution)
+        network = solution.network
+        self.check(network)
+        known = {name: x for name, x in solution.parameters.items() if name in network.order}
+        return self.of(replace(solution, parameters=network.parameters(network.base, known)))
 
     def _shaped(self, values: Any, network: Network) -> Any:
         return values if self._is_list(network) else values[0]
@@ -60,7 +63,9 @@ def _channels(network: Network, label: str) -> Rays:
     """The channels of an amplifier, which has that group."""
     rays = rays_of(network.model)
     if not rays.each:
-        raise ValueError(f"`{label}` runs along an amplifier: solve the model with jr.Amplifier(length, channels=[...]).")
+        raise ValueError(
+            f"`{label}` runs along an amplifier: solve the model with jr.Amplifier(length, channels=[...])."
+        )
     rays.of(label)
     return rays
 
@@ -106,7 +111,7 @@ class ChannelPower(OfChannels):
         _check_direction(self.direction)
 
     @property
-    def ends_suffice(self) -> bool:  # type: ignore[override]
+    def ends_suffice(self) -> bool:
         """Whether nothing between the ends of the amplifier is read."""
         return self.at == "output"
 
@@ -164,7 +169,9 @@ def _signals(network: Network, label: str, what: str) -> Rays:
     rays = _channels(network, label)
     if any(rays.each[i].modes for i in rays.of(label)):
         signals = list(dict.fromkeys(ray.group for ray in rays.each if not ray.modes))
-        raise ValueError(f"The {what} of `{label}` has no meaning: nothing is launched. " + unknown("signal", label, signals))
+        raise ValueError(
+            f"The {what} of `{label}` has no meaning: nothing is launched. " + unknown("signal", label, signals)
+        )
     return rays
 
 
@@ -234,8 +241,8 @@ class ASESpectrum(OfChannels):
 class NoiseFigure(OfChannels):
     r"""Noise figure of each channel of a group, a ratio: $F = \frac{S}{h\nu G} + \frac1G$.
 
-    S is the spectrum of the amplified spontaneous emission of both polarisations that leaves beside the signal,
-    between its bins exponential in frequency, as gain is; what the signal brings along is shot noise.
+    S is the spectrum of the amplified spontaneous emission that leaves beside the signal, counted for both
+    polarisations, and between its bins exponential in frequency, as gain is; the signal itself brings shot noise.
 
     Args:
         label: Label of the `Channels`.
@@ -274,7 +281,9 @@ class NoiseFigure(OfChannels):
     def of(self, solution: Solution) -> Any:
         rays, network, ase = solution.light.rays, solution.network, self._noise(solution.network)
         channels, bins = rays.of(self.label), np.array(ase.frequencies)
-        noise = _leaving(solution, rays.of(ase.label, bool(rays.forward[channels[0]]))) / ase.bin_width
+        noise = _leaving(solution, rays.of(ase.label, bool(rays.forward[channels[0]]))) * (
+            2 / ase.modes / ase.bin_width
+        )
         nu = rays.frequencies[channels]
         below = np.clip(np.searchsorted(bins, nu) - 1, 0, max(len(bins) - 2, 0))
         above = np.minimum(below + 1, len(bins) - 1)

@@ -5,6 +5,12 @@ Those of a fit that have several panels, `fit_data` and `fit_profiles`, return a
 Nothing here touches pyplot or matplotlib's settings. Keep a plot with `ax.figure.savefig("map.png")`.
 """
 
+from jaxrate.plot.amplifier_curves import gain_curve as gain_curve
+from jaxrate.plot.amplifier_curves import noise_curve as noise_curve
+from jaxrate.plot.amplifier_curves import spectra_over as spectra_over
+from jaxrate.plot.amplifiers import ase_spectrum as ase_spectrum
+from jaxrate.plot.amplifiers import channel_gain as channel_gain
+from jaxrate.plot.amplifiers import powers_along as powers_along
 from jaxrate.plot.diagram import level_diagram as level_diagram
 from jaxrate.plot.distribution import histogram as histogram
 from jaxrate.plot.fits import fit_correlation as fit_correlation

@@ -64,7 +64,14 @@ def _check_condition(x: str | None, table: Table) -> None:
 
 
 def _conditions(table: Table) -> list[str]:
-    return [name for name, values in table.items() if name not in NOT_CONDITIONS and values.dtype.kind in "iuf"]
+    numbers = [name for name, values in table.items() if name not in NOT_CONDITIONS and values.dtype.kind in "iuf"]
+    return [name for name in numbers if not _is_of_channel(name, table)]
+
+
+def _is_of_channel(name: str, table: Table) -> bool:
+    """Whether it is the power of one of several channels, which its wavelength tells apart."""
+    group, _, last = name.rpartition(".")
+    return last == "power" and f"{group}.wavelength" in table
 
 
 def _panels(table: Table) -> Iterator[tuple[str, Table]]:
@@ -133,20 +140,34 @@ def _curves(rows: Table, along: str | None, units: Any) -> tuple[list[_Curve], s
     """Curves of a panel, by the conditions other than that of the axis, and the title of their legend."""
     at = rows[along] if along else np.arange(len(rows["value"]))
     order = np.argsort(at, kind="stable")
-    others = [name for name in _conditions(rows) if name != along and len(np.unique(rows[name])) > 1]
-    if not others:
+    which, labels, title = _together(rows, along, units)
+    if len(labels) < 2:
         return [_Curve(order, "C0", None, True)], ""
-    keys, which = np.unique(np.stack([rows[name] for name in others], 1), axis=0, return_inverse=True)
-    if len(keys) > CURVES or 2 * len(keys) > len(at):
+    if len(labels) > CURVES or 2 * len(labels) > len(at):
         return [_Curve(order, "C0", None, False)], ""
     palette = matplotlib.colormaps["viridis"]
-    scales = [scaled(name, units.get(name, ""), rows[name]) for name in others]
-    labels = [", ".join(number(v * s.factor) for v, s in zip(key, scales, strict=True)) for key in keys]
     curves = [
-        _Curve(order[which.ravel()[order] == i], palette(0.85 * i / max(len(keys) - 1, 1)), label, True)
+        _Curve(order[which[order] == i], palette(0.85 * i / max(len(labels) - 1, 1)), label, True)
         for i, label in enumerate(labels)
     ]
-    return curves, ", ".join(s.label for s in scales)
+    return curves, title
+
+
+def _together(rows: Table, along: str | None, units: Any) -> tuple[np.ndarray, list[str], str]:
+    """Which curve each row belongs to, the label of each curve, and the title of these.
+
+    Channels of one state make a curve; where there are none, so do rows that share all conditions but that of the axis.
+    """
+    if "state" in rows:
+        names, which = np.unique(rows["state"].astype(str), return_inverse=True)
+        return which.ravel(), names.tolist(), "state"
+    others = [name for name in _conditions(rows) if name != along and len(np.unique(rows[name])) > 1]
+    if not others:
+        return np.zeros(len(rows["value"]), int), [""], ""
+    keys, which = np.unique(np.stack([rows[name] for name in others], 1), axis=0, return_inverse=True)
+    scales = [scaled(name, units.get(name, ""), rows[name]) for name in others]
+    labels = [", ".join(number(v * s.factor) for v, s in zip(key, scales, strict=True)) for key in keys]
+    return which.ravel(), labels, ", ".join(s.label for s in scales)
 
 
 def _draw_curve(upper: Axes, lower: Axes, curve: _Curve, at: np.ndarray, rows: Table, factor: float) -> None:

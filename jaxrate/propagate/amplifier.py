@@ -2,31 +2,31 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
-from jaxrate.expr import Expr
 from jaxrate.model.channels import ASE, Channels, Group, Path, settled
 from jaxrate.model.fibre import Fibre
-from jaxrate.model.fields import Beam, Cavity, driven_lines
+from jaxrate.model.fields import Cavity, driven_lines
 from jaxrate.model.model import Model
 from jaxrate.model.quantities import Quantity
 from jaxrate.names import shown
 from jaxrate.network.coefficients import Parameters
-from jaxrate.network.compile import compile_network, refuse_holes
+from jaxrate.network.compile import compile_network
 from jaxrate.network.network import Network
-from jaxrate.propagate import closed, directed, mutual
+from jaxrate.propagate import closed, directed, inhomogeneous, mutual
 from jaxrate.propagate.coupling import Guided
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block, is_pointwise
-from jaxrate.solve.light import Light, Rays
-from jaxrate.solve.program import Program, batch_of, populations
+from jaxrate.solve.classes import are_needed, check_holes, check_number
 from jaxrate.solve.lanes import run
+from jaxrate.solve.light import Light
+from jaxrate.solve.program import Program, batch_of, populations
 from jaxrate.solve.rates import checked_rates
 from jaxrate.solve.solution import Solution
 from jaxrate.solve.status import Status
@@ -48,6 +48,8 @@ class Amplifier:
             `output.reflection`.
         rtol: Relative error of output powers; the grid is refined until it holds.
         points: Positions of the results, evenly from end to end.
+        classes: Number of classes of an inhomogeneous line, such as 200: each saturates by itself, so that light burns
+            holes; as for `jr.Steady`. For light of one direction, without ASE.
 
     Raises:
         ValueError: no channels, neither or both of `area` and `waveguide`, a tolerance or a number of points that
@@ -55,12 +57,13 @@ class Amplifier:
     """
 
     length: Quantity
-    channels: tuple[Group, ...]
+    channels: Sequence[Group]
     area: Quantity | None = None
     waveguide: Fibre | None = None
-    reflections: tuple[Quantity, Quantity] = (0.0, 0.0)
+    reflections: Sequence[Quantity] = (0.0, 0.0)
     rtol: float = 1e-8
     points: int = 51
+    classes: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("channels", "reflections"):
@@ -72,7 +75,8 @@ class Amplifier:
     @property
     def positions(self) -> np.ndarray:
         """Fractions of the length of the results, shape (position,)."""
-        return np.linspace(0.0, 1.0, self.points)
+        even = np.arange(self.points) / (self.points - 1)
+        return np.where(even > 0.5, 1.0 - even[::-1], even)  # seen from either end they are the same
 
     @property
     def axis(self) -> tuple[str, Any, str]:
@@ -85,7 +89,12 @@ class Amplifier:
 
     def check(self, network: Network) -> None:
         """Refuse what it cannot solve."""
-        refuse_holes(network)
+        check_holes(network, self.classes)
+        if are_needed(network, self.classes) and not directed.holds(Guided(network)):
+            raise ValueError(
+                "`classes` are solved for light of one direction, without ASE and reflections: leave those out, or "
+                "state mixing='fast' on the line if its classes mix faster than light saturates them."
+            )
         if network.nonlinear and any(population.is_photons for population in network.populations):
             raise ValueError("A Cavity inside of an Amplifier is not solved: leave one of them out.")
 
@@ -94,7 +103,9 @@ class Amplifier:
         network.check_names(given)
         for name in ("input.reflection", "output.reflection"):
             if name in given and not Guided(network).rays.reflected:
-                raise ValueError(f"`{name}` can vary where one is stated: jr.Amplifier(..., reflections=(0.001, 0.001)).")
+                raise ValueError(
+                    f"`{name}` can vary where one is stated: jr.Amplifier(..., reflections=(0.001, 0.001))."
+                )
 
     def base(self, network: Network) -> Any:
         """Values of the parameters."""
@@ -107,7 +118,7 @@ class Amplifier:
     def lane_bytes(self, network: Network) -> int:
         """Memory of one lane."""
         rays, levels = len(Guided(network).rays.each), len(network.populations)
-        return 8 * (rays * (self.points + levels + 8) + levels * self.points)
+        return 8 * (rays * (self.points + levels + 8) + levels * self.points) * (self.classes or 1)
 
     def blocks_per_call(self, network: Network) -> int | None:
         """A block is long work by itself."""
@@ -126,9 +137,11 @@ class Amplifier:
         """A shorter way that is right for no lane."""
         return self.results(block)[0], jnp.asarray(False)
 
-    def way(self, network: Network) -> Literal["closed", "directed", "mutual"]:
-        """Closed form, direct integration of light of one direction, or Newton's method on the profile."""
+    def way(self, network: Network) -> Literal["classes", "closed", "directed", "mutual"]:
+        """Class by class, closed form, direct integration of light of one direction, or Newton's method."""
         guided = Guided(network)
+        if are_needed(network, self.classes):
+            return "classes"
         if closed.holds(guided):
             return "closed"
         return "directed" if directed.holds(guided) else "mutual"
@@ -136,6 +149,7 @@ class Amplifier:
     def method(self, network: Network) -> str:
         """How the network is solved."""
         return {
+            "classes": f"direct integration of {self.classes} classes, rtol {self.rtol:g}",
             "closed": "closed form of Saleh et al.",
             "directed": f"direct integration, rtol {self.rtol:g}",
             "mutual": f"Newton's method on the population profile, rtol {self.rtol:g}",
@@ -144,7 +158,9 @@ class Amplifier:
     def results(self, block: Block) -> tuple[dict[str, Array], Array]:
         """Observables by name, those of one place with the axis of positions behind their own; and status (lane,)."""
         guided = Guided(block.network)
-        solve = {"closed": closed.solve, "directed": directed.solve, "mutual": mutual.solve}[self.way(block.network)]
+        classes = partial(inhomogeneous.solve, num=self.classes or 0)
+        ways = {"classes": classes, "closed": closed.solve, "directed": directed.solve, "mutual": mutual.solve}
+        solve = ways[self.way(block.network)]
         ends = all(getattr(function, "ends_suffice", False) for _, function in block.observables)
         positions = self.positions[[0, -1]] if ends else self.positions
         powers, n, status = solve(guided, block, positions, self.rtol)
@@ -170,11 +186,14 @@ def _check(amplifier: Amplifier) -> None:
         if not isinstance(group, Channels | ASE):
             raise ValueError(f"Each of `channels` must be a jr.Channels or jr.ASE, but {shown(group)} was given.")
     if not any(isinstance(group, Channels | ASE) for group in amplifier.channels):
-        raise ValueError("An Amplifier must have `channels`: jr.Channels('signal', wavelength='1550 nm', power='1 mW').")
+        raise ValueError(
+            "An Amplifier must have `channels`: jr.Channels('signal', wavelength='1550 nm', power='1 mW')."
+        )
     if (amplifier.area is None) == (amplifier.waveguide is None):
         raise ValueError("State either area='20 um^2' or waveguide=jr.Fibre(core_radius='2 um', ...) of an Amplifier.")
     if len(amplifier.reflections) != 2:
         raise ValueError("`reflections` must be those of both ends, such as (0, 0.04).")
+    check_number(amplifier.classes)
     rtol, points = amplifier.rtol, amplifier.points
     if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 1e-12 <= rtol < 1:
         raise ValueError(f"`rtol` must be a number from 1e-12 to 1, but {shown(rtol)} was given.")
@@ -186,8 +205,10 @@ def _check(amplifier: Amplifier) -> None:
 def _stated(amplifier: Amplifier, model: Model) -> Model:
     groups = [settled(_guided(group, amplifier), model) for group in amplifier.channels]
     drives = tuple(dict.fromkeys(line for group in groups for line in driven_lines(group)))
-    guide, area = amplifier.waveguide, amplifier.area
-    path = Path("light", amplifier.length, guide.area if guide else area, amplifier.reflections, drives)
+    guide, (first, second) = amplifier.waveguide, amplifier.reflections
+    area = amplifier.area if guide is None else guide.area
+    assert area is not None
+    path = Path("light", amplifier.length, area, (first, second), drives)
     _refuse_fields(model)
     whole = model.replace(processes=[*model.processes, *([guide] if guide else []), *groups, path])
     if whole.density is None:
@@ -203,7 +224,9 @@ def _guided(group: Group, amplifier: Amplifier) -> Group:
 def _refuse_fields(model: Model) -> None:
     for process in model.processes:
         if isinstance(process, Cavity):
-            raise ValueError(f"`{process.label}`: a Cavity inside of an Amplifier is not solved; leave one of them out.")
+            raise ValueError(
+                f"`{process.label}`: a Cavity inside of an Amplifier is not solved; leave one of them out."
+            )
 
 
 def amplify(
@@ -224,7 +247,8 @@ def amplify(
         precision: Of the results for NumPy arrays, float64 by default; JAX arrays decide themselves.
 
     Returns:
-        A `Solution` with populations of shape (population, position, *batch) and `light`; NaN where its status is not 0.
+        A `Solution` with populations of shape (population, position, *batch) and `light`; NaN where its status is not
+        0.
 
     Raises:
         ValueError: as of `jr.Amplifier`; an unknown name (the nearest is proposed), shapes that do not broadcast.
@@ -232,7 +256,9 @@ def amplify(
     network, given = compile_network(amplifier.stated(model)), theta or {}
     amplifier.check(network)
     read = (("populations", populations), ("powers", _powers))
-    found = run(Program(network, amplifier, read), amplifier.base(network), batch_of(network, amplifier, given, precision))
+    found = run(
+        Program(network, amplifier, read), amplifier.base(network), batch_of(network, amplifier, given, precision)
+    )
     light = Light(found["powers"], tuple(amplifier.positions.tolist()), Guided(network).rays)
     parameters = {**network.model.parameters(), **network.spread(given)}
     method = amplifier.method(network)

@@ -1,7 +1,7 @@
 r"""Two levels, no background loss, light of one direction: the closed form.
 
-$Q = \sum_k q_k\,e^{a_k(S-Q) - \alpha_k L}$ with $q_k$ the photons launched per time, S their sum, Q that of what leaves,
-$a_k = (\alpha_k + g^*_k)/\zeta$ and $\zeta = AN/\tau$.
+$Q = \sum_k q_k\,e^{a_k(S-Q) - \alpha_k L}$ with $q_k$ the photons launched per time, S their sum, Q that of what
+leaves, $a_k = (\alpha_k + g^*_k)/\zeta$ and $\zeta = AN/\tau$.
 
 Source:
     A. A. M. Saleh, R. M. Jopson, J. D. Evankow, J. Aspell, *IEEE Photonics Technol. Lett.* 2, 714 (1990).
@@ -58,7 +58,7 @@ def solve(guided: Guided, block: Block, positions: np.ndarray, rtol: float) -> t
     way = positions if guided.rays.forward[0] else 1.0 - positions
     # Every position but the first is the end of an amplifier of its own.
     spread = lambda x: jnp.tile(jnp.broadcast_to(x, (*x.shape[:-1], lanes)), len(way))  # noqa: E731
-    lengths = (np.where(way == 0, 1.0, way)[:, None] * here.length).reshape(-1)
+    lengths = (jnp.where(way == 0, 1.0, way)[:, None] * here.length).reshape(-1)
     absorption, emission = -here.gain[:, line.lower], here.gain[:, line.upper]
     flux, _ = two_level.outputs(
         spread(here.launched / quantum), spread(absorption), spread(emission), spread(jnp.atleast_1d(zeta)), lengths

@@ -15,6 +15,7 @@ from jax import Array
 from jaxrate.constants import h
 from jaxrate.model.channels import ASE, Channels, Group, Path, absorbed, emitted
 from jaxrate.model.fibre import Fibre
+from jaxrate.model.fields import driven_lines
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.line import Line, cross_sections
 from jaxrate.network.network import Network
@@ -71,7 +72,7 @@ class Guided:
     def driven(self) -> np.ndarray:
         """Which channel drives which line, shape (channel, line)."""
         labels = [line.label for line in self.lines]
-        return np.array([[label in self._group(ray.group).drives for label in labels] for ray in self.rays.each])
+        return np.array([[label in driven_lines(self._group(ray.group)) for label in labels] for ray in self.rays.each])
 
     def _group(self, label: str) -> Group:
         return next(p for p in self.network.model.processes if isinstance(p, Channels | ASE) and p.label == label)
@@ -83,16 +84,12 @@ class Guided:
 
     def coupling(self, parameters: Parameters, lanes: int) -> Coupling:
         """Arrays of the medium, from the parameters of a block of lanes."""
-        emission, absorption = self._cross_sections(parameters, lanes)
-        overlap = self._of_groups("overlap", parameters, lanes)
-        density = jnp.stack([jnp.broadcast_to(parameters[line.density], (lanes,)) for line in self.lines])
-        up, down = (np.eye(len(self.network.populations))[list(at)] for at in self._ends)
-        rays = self.rays
-        seen = overlap[:, None] * density
+        emission, absorption = self.sections(parameters, lanes)
+        up, down = (np.eye(len(self.network.populations))[list(at)] for at in self.ends)
+        rays, seen, photons = self.rays, self.seen(parameters, lanes), self.photons(parameters, lanes)
         gain = jnp.einsum("kle,lp->kpe", seen * emission, up) - jnp.einsum("kle,lp->kpe", seen * absorption, down)
         quantum = h * rays.frequencies * np.array([ray.modes * ray.width for ray in rays.each])
-        noise = quantum[:, None, None] * jnp.einsum("kle,lp->kpe", seen * emission, up)
-        photons = overlap / (h * rays.frequencies[:, None] * parameters["area"])
+        noise = jnp.asarray(quantum)[:, None, None] * jnp.einsum("kle,lp->kpe", seen * emission, up)
         rates = jnp.stack([photons[:, None] * emission, photons[:, None] * absorption], axis=2)
         drive = jnp.moveaxis(rates.reshape(len(rays.each), -1, lanes), 0, 1)
         ends = [parameters["input.reflection"], parameters["output.reflection"]]
@@ -106,11 +103,22 @@ class Guided:
             jnp.stack([jnp.broadcast_to(end, (lanes,)) for end in ends]),
         )
 
+    def photons(self, parameters: Parameters, lanes: int) -> Array:
+        """Photons that pass an area of the medium per power [1/(J m^2)], shape (channel, lane)."""
+        overlap = self._of_groups("overlap", parameters, lanes)
+        return overlap / (h * self.rays.frequencies[:, None] * parameters["area"])
+
+    def seen(self, parameters: Parameters, lanes: int) -> Array:
+        """Density of the atoms of each line times the overlap [m^-3], shape (channel, line, lane)."""
+        density = jnp.stack([jnp.broadcast_to(parameters[line.density], (lanes,)) for line in self.lines])
+        return self._of_groups("overlap", parameters, lanes)[:, None] * density
+
     @property
-    def _ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Upper and lower population of each line."""
         return tuple(line.upper for line in self.lines), tuple(line.lower for line in self.lines)
 
-    def _cross_sections(self, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
+    def sections(self, parameters: Parameters, lanes: int) -> tuple[Array, Array]:
         """sigma_e and sigma_a of each channel on each line [m^2], shape (channel, line, lane)."""
         found = []
         for i, line in enumerate(self.lines):
@@ -123,7 +131,10 @@ class Guided:
 
     def _seen(self, line: Line) -> np.ndarray:
         """Frequencies of the channels; one that lies at the end of a spectrum but for rounding is put there."""
-        nu, tables = self.rays.frequencies, [] if line.spectra is None else [line.spectra.emission, line.spectra.absorption]
+        nu, tables = (
+            self.rays.frequencies,
+            [] if line.spectra is None else [line.spectra.emission, line.spectra.absorption],
+        )
         for table in tables:
             nu = nu if table is None else np.where(gaps.measured(table, nu), gaps.within(table, nu), nu)
         return nu

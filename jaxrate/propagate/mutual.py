@@ -85,7 +85,10 @@ def reduced(network: Network, touched: set[int]) -> tuple[tuple[int, ...], np.nd
     Where light sees every level of a species, the first of them follows from the others. Levels that it does not see
     are left at zero.
     """
-    whole = [[i for i, p in enumerate(network.populations[: network.num_levels]) if p.species == s] for s in _species(network)]
+    whole = [
+        [i for i, p in enumerate(network.populations[: network.num_levels]) if p.species == s]
+        for s in _species(network)
+    ]
     implied = {levels[0]: levels[1:] for levels in whole if len(levels) > 1 and touched.issuperset(levels)}
     unknown = tuple(sorted(touched - set(implied)))
     expand, offset = np.zeros((len(network.populations), len(unknown))), np.zeros(len(network.populations))

@@ -44,7 +44,7 @@ def grid(num: int, places: tuple[float, ...] = ()) -> Grid:
     """Matrices of `num` nodes; light is wanted at the nodes and at further `places`."""
     nodes = (1 - np.cos(np.pi * np.arange(num) / (num - 1))) / 2
     nodes = np.where(np.arange(num) < num / 2, nodes, 1 - nodes[::-1])
-    targets = np.union1d(nodes, places) if places else nodes
+    targets = _merged(nodes, places)
     points, weight = _between(targets)
     before = np.repeat(np.arange(len(targets) - 1), GAUSS) < np.arange(len(targets))[:, None]
     return Grid(
@@ -58,6 +58,12 @@ def grid(num: int, places: tuple[float, ...] = ()) -> Grid:
         weight,
         before,
     )
+
+
+def _merged(nodes: np.ndarray, places: tuple[float, ...]) -> np.ndarray:
+    """Nodes and places, ascending; a place that is a node but for rounding is the node."""
+    apart = [place for place in places if np.min(np.abs(nodes - place)) > 1e-12]
+    return np.sort(np.concatenate([nodes, apart]))
 
 
 def interpolation(num: int, places: np.ndarray) -> np.ndarray:

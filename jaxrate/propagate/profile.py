@@ -77,7 +77,8 @@ def solve(medium: Medium, rtol: float, positions: np.ndarray) -> Profile:
     Args:
         medium: The amplifier.
         rtol: Relative error of every output power.
-        positions: Where the results are wanted, as fractions of the length, 0 and 1 among them.
+        positions: Where the results are wanted, as fractions of the length, 0 and 1 among them, the same from either
+            end.
 
     Returns:
         Not to be used where `found` is false or `lasing` is true.
@@ -146,7 +147,7 @@ def _finished(
     F, *_ = residual(medium, nodes.grid(num), found.x)
     x = found.x - jnp.linalg.solve(found.jacobian, F.ravel()).reshape(F.shape)
     lit = light(medium, grid, populations(medium, x))
-    powers = turned(medium, lit.powers)[:, np.searchsorted(grid.places, at)]
+    powers = turned(medium, lit.powers)[:, np.abs(np.subtract.outer(grid.places, at)).argmin(axis=0)]
     n, local = medium.local(medium.drive @ powers)
     lasing = jnp.any((medium.partner >= 0) & (lit.closed < LASING)) | (~found.converged & found.lasing)
     return Profile(

@@ -186,28 +186,41 @@ def by_class(block: Block, num: int, solve: Solve) -> tuple[dict[str, Array], Ar
     results, status = solve(spread)
     coarse = jnp.max(results.pop(_RESOLUTION).reshape(-1, lanes), axis=0)
     status = jnp.max(jnp.broadcast_to(status, (num * lanes,)).reshape(num, lanes), axis=0)
-    resolved = (coarse <= 1) & (jnp.abs(nodes.missed) < MISSED)
-    return results, jnp.where((status == Status.OK) & ~resolved, jnp.int8(Status.UNRESOLVED), status)
+    lost = (status == Status.OK) & unresolved(coarse, nodes)
+    return results, jnp.where(lost, jnp.int8(Status.UNRESOLVED), status)
+
+
+def coarseness(n: Array, weight: Array) -> Array:
+    r"""By how much the classes are too few to resolve the holes, above 1, shape (lane,).
+
+    $\left|\sum_c w_c\,(n_c - \bar n)\,e^{2\pi ic/3}\right|$ is what a sum over every third class misses, wherever the
+    classes lie; it is compared with the depth of the hole, $\sum_c w_c |n_c - \bar n|$, in every population.
+
+    Args:
+        n: Populations of the classes, shape (population, class, lane).
+        weight: Shares of the atoms, shape (class, lane).
+    """
+    average = jnp.sum(weight * n, axis=1)
+    hole = jax.lax.stop_gradient(weight * (n - average[:, None]))
+    phase = 2 * np.pi / 3 * np.arange(n.shape[1])[:, None]
+    missed = jnp.hypot(jnp.sum(hole * np.cos(phase), axis=1), jnp.sum(hole * np.sin(phase), axis=1))
+    allowed = RESOLVED * jnp.sum(jnp.abs(hole), axis=1) + ROUNDING * jnp.finfo(n.dtype).eps * average
+    return jnp.max(missed / jnp.maximum(allowed, jnp.finfo(n.dtype).tiny), axis=0)
+
+
+def unresolved(coarse: Array, nodes: Nodes) -> Array:
+    """Which lanes have too few classes, shape (lane,)."""
+    return (coarse > 1) | (jnp.abs(nodes.missed) >= MISSED)
 
 
 @dataclass(frozen=True)
 class _Resolution:
-    r"""By how much the classes are too few to resolve the holes, above 1.
-
-    $\left|\sum_c w_c\,(n_c - \bar n)\,e^{2\pi ic/3}\right|$ is what a sum over every third class misses, wherever the
-    classes lie; it is compared with the depth of the hole, $\sum_c w_c |n_c - \bar n|$, in every population.
-    """
+    """`coarseness` as an observable of every moment."""
 
     pointwise: bool = True
 
     def __call__(self, solution: Solution) -> Array:
-        n, weight = solution.classes.populations, solution.classes.nodes.weight
-        average = solution.populations
-        hole = jax.lax.stop_gradient(weight * (n - average[:, None]))
-        phase = 2 * np.pi / 3 * np.arange(n.shape[1])[:, None]
-        missed = jnp.hypot(jnp.sum(hole * np.cos(phase), axis=1), jnp.sum(hole * np.sin(phase), axis=1))
-        allowed = RESOLVED * jnp.sum(jnp.abs(hole), axis=1) + ROUNDING * jnp.finfo(n.dtype).eps * average
-        return jnp.max(missed / jnp.maximum(allowed, jnp.finfo(n.dtype).tiny), axis=0)
+        return coarseness(solution.classes.populations, solution.classes.nodes.weight)
 
 
 @dataclass(frozen=True)

@@ -122,13 +122,17 @@ class Moving:
 
     def rate_of_change(self, t: Array, n: Array) -> Array:
         """f, shape (population, lane), at times (lane,) and populations (population, lane)."""
+        return in_rows(self.changes(t, n))
+
+    def changes(self, t: Array, n: Array) -> list[Array]:
+        """The same, each (lane,)."""
         motion, rows = self.motion, list(n)
         parts = [motion.fixed.rate_of_change(self.fixed, rows)]
         if motion.driven.members:
             parts.append(motion.driven.rate_of_change(self._driven(t, n), rows))
         if motion.coupled.members:
             parts.append(motion.coupled.rate_of_change(self._coupled(t, n), rows))
-        return in_rows([sum(part[i] for part in parts) + jnp.zeros_like(n[0]) for i in range(len(rows))])
+        return [sum(part[i] for part in parts) + jnp.zeros_like(n[0]) for i in range(len(rows))]
 
     def jacobian(self, t: Array, n: Array) -> dict[Pair, Any]:
         """Derivative of f by the populations, each (lane,)."""

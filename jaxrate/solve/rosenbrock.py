@@ -6,9 +6,10 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
-from jaxrate.network.mass_action import Pair, in_rows
+from jaxrate.network.mass_action import Pair, apart
 from jaxrate.solve import rodas
 from jaxrate.solve.motion import Motion, Moving
 from jaxrate.solve.places import Inputs, through_places
@@ -17,10 +18,6 @@ from jaxrate.solve.status import Status
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 """Factors of the step: the least, the largest, and what is kept from an estimate."""
-
-TOGETHER = 2
-"""Stages in a loop. One loop over all reads every stage for each, also those to come; without any loop XLA computes the
-earlier stages again for each later one."""
 
 START = " start"
 """Name of the populations to start from among the inputs; no parameter's name begins so."""
@@ -174,31 +171,34 @@ class Integrator:
 
     def stages(self, moving: Moving, lane: Lane, h: Array) -> Step:
         """The stages of a step, one after the other with the same factors."""
-        t, inverse = self.inside(lane.t, lane.mark), 1.0 / h
-        lu, laws = self._lu, self._laws
-        jacobian = moving.jacobian(t, lane.n)
-        factors = lu.stacked(lu.factor(_system(jacobian, inverse / rodas.GAMMA, lu.size, laws)))
-        drift = moving.drift(t, lane.n)
-        tables = [jnp.asarray(x) for x in (rodas.A, rodas.C, rodas.NODES, rodas.SLOPES)]
-        known: list[Array] = []
+        lu, always, k = self._lu, lane.steps[0] >= 0, []
+        factors = apart(always, lambda: lu.rows(lu.factor(self._system(moving, lane, h))))
+        drift = moving.drift(self.inside(lane.t, lane.mark), lane.n)
 
-        def stage(before: list[Array], i: Array, some: Array) -> Array:
-            a, c, node, slope = (table[len(before) + i] for table in tables)
-            k = [*before, *some[:-1]]
-            t = self.inside(lane.t + node * h, lane.mark)
-            b = moving.rate_of_change(t, lane.n + _weighted(a, k)) + _weighted(c, k) * inverse
-            b = b if drift is None else b + slope * h * drift
-            return lax.dynamic_update_index_in_dim(some, in_rows(lu.solve(factors, self._balanced(b, laws))), i, 0)
+        def stage(i: int) -> list[Array]:
+            t, n = self.inside(lane.t + rodas.NODES[i] * h, lane.mark), lane.n + _weighted(rodas.A[i], k)
+            b = apart(always, lambda: moving.changes(t, n)) + _weighted(rodas.C[i], k) * (1.0 / h)
+            b = b if drift is None else b + rodas.SLOPES[i] * h * drift
+            return lu.backward(factors, apart(always, lambda: lu.forward(factors, self._balanced(b))))
 
-        for _ in range(rodas.STAGES // TOGETHER):
-            some, turns = jnp.zeros((TOGETHER, *lane.n.shape)), jnp.int32(TOGETHER)
-            known = [*known, *lax.fori_loop(jnp.int32(0), turns, partial(stage, known), some)]
-        return Step(h, tuple(known), lane.n + _weighted(jnp.asarray(rodas.B), known), known[-1])
+        for i in range(rodas.STAGES):
+            k.append(apart(always, partial(stage, i)))
+        return Step(h, tuple(k), lane.n + _weighted(rodas.B, k), k[-1])
 
-    @staticmethod
-    def _balanced(b: Array, laws: Mapping[int, Any]) -> list[Array]:
+    def _system(self, moving: Moving, lane: Lane, h: Array) -> dict[Pair, Any]:
+        r"""$1/h\gamma - J$, the rows of some populations replaced by the laws that hold them.
+
+        The column sums of the matrix are as small as $1/h\gamma$, which rounding loses in a long step.
+        """
+        laws, shift = self._laws, 1.0 / (h * rodas.GAMMA)
+        jacobian = moving.jacobian(self.inside(lane.t, lane.mark), lane.n)
+        found = {pair: -value for pair, value in jacobian.items() if pair[0] not in laws}
+        found |= {(i, i): shift + found.get((i, i), 0.0) for i in range(self.motion.size) if i not in laws}
+        return found | {(i, j): jnp.full_like(shift, weight) for i, law in laws.items() for j, weight in law.items()}
+
+    def _balanced(self, b: Array) -> list[Array]:
         """Right-hand side with a zero in the rows of conservation laws."""
-        return [jnp.zeros_like(row) if i in laws else row for i, row in enumerate(b)]
+        return [jnp.zeros_like(row) if i in self._laws else row for i, row in enumerate(b)]
 
     @cached_property
     def _laws(self) -> dict[int, dict[int, float]]:
@@ -227,23 +227,9 @@ class Integrator:
         return lax.while_loop(lambda state: jnp.any(due(state[1])), put, (path, before.output))
 
 
-def _system(
-    jacobian: Mapping[Pair, Any], shift: Array, size: int, laws: Mapping[int, Mapping[int, float]]
-) -> dict[Pair, Any]:
-    r"""$1/h\gamma - J$, the rows of some populations replaced by the laws that hold them.
-
-    The column sums of the matrix are as small as $1/h\gamma$, which rounding loses in a long step.
-    """
-    found = {pair: -value for pair, value in jacobian.items() if pair[0] not in laws}
-    found |= {(i, i): shift + found.get((i, i), 0.0) for i in range(size) if i not in laws}
-    return found | {(i, j): jnp.full_like(shift, weight) for i, law in laws.items() for j, weight in law.items()}
-
-
-def _weighted(weights: Array, k: Sequence[Array]) -> Array:
-    total = weights[0] * k[0]
-    for i in range(1, len(k)):
-        total = total + weights[i] * k[i]
-    return total
+def _weighted(weights: np.ndarray, k: Sequence[Array]) -> Any:
+    """Sum of the stages that are known."""
+    return sum(float(weight) * some for weight, some in zip(weights, k, strict=False))
 
 
 def _next(planned: Array, h: Array, miss: Array, good: Array) -> Array:

@@ -63,20 +63,35 @@ class SparseLU:
 
     def stacked(self, factors: Mapping[Pair, Any]) -> Array:
         """Factors as one array (entry, lane)."""
-        return jnp.stack(jnp.broadcast_arrays(*(factors[entry] for entry in self.entries)))
+        return jnp.stack(jnp.broadcast_arrays(*self.rows(factors)))
+
+    def rows(self, factors: Mapping[Pair, Any]) -> list[Any]:
+        """Factors in the order of `entries`."""
+        return [factors[entry] for entry in self.entries]
 
     def solve(self, factors: Array, b: Sequence[Any]) -> list[Any]:
         """x of $Ax = b$, each (lane,), from the factors stacked."""
-        F = {entry: factors[row] for row, entry in enumerate(self.entries)}
-        x, done = list(b), []
+        return self.backward(factors, self.forward(factors, b))
+
+    def forward(self, factors: Array, b: Sequence[Any]) -> list[Any]:
+        """y of $Ly = b$."""
+        F, x, done = self._at(factors), list(b), []
         for i in self.order:
             for j in done:
                 if (i, j) in F:
                     x[i] = x[i] - F[i, j] * x[j]
             done.append(i)
+        return x
+
+    def backward(self, factors: Array, y: Sequence[Any] | Array) -> list[Any]:
+        """x of $Ux = y$."""
+        F, x, done = self._at(factors), list(y), []
         for i in reversed(self.order):
-            done.remove(i)
-            for j in (j for j in self.order if j not in done and j != i and (i, j) in F):
+            for j in (j for j in self.order if j in done and (i, j) in F):
                 x[i] = x[i] - F[i, j] * x[j]
             x[i] = x[i] * F[i, i]
+            done.append(i)
         return x
+
+    def _at(self, factors: Array) -> dict[Pair, Array]:
+        return {entry: factors[row] for row, entry in enumerate(self.entries)}

@@ -23,10 +23,19 @@ def erbium() -> jr.Model:
     absorption = _bell(1531.0, 12.0, 4.0e-25) + _bell(1500.0, 35.0, 2.5e-25)
     emission = _bell(1533.0, 12.0, 4.5e-25) + _bell(1555.0, 30.0, 2.5e-25)
     table = {"emission": emission, "absorption": absorption}
-    spectra = {name: jr.Spectrum(_NM, sigma, ("nm", "m^2")) for name, sigma in table.items()}
+    spectra = {name: jr.Spectrum(_NM.tolist(), sigma.tolist(), ("nm", "m^2")) for name, sigma in table.items()}
     return jr.Model(
         levels=[jr.Level("lower", energy="0 cm^-1", g=16), jr.Level("upper", energy="6535 cm^-1", g=14)],
-        processes=[jr.Radiative("er", "upper -> lower", A=1 / LIFETIME, n=1.45, **spectra)],
+        processes=[
+            jr.Radiative(
+                "er",
+                "upper -> lower",
+                A=1 / LIFETIME,
+                n=1.45,
+                emission=spectra["emission"],
+                absorption=spectra["absorption"],
+            )
+        ],
         density=DENSITY,
         temperature=300.0,
     )
@@ -38,4 +47,5 @@ SIGNAL = jr.Channels("signal", wavelength="1550 nm", power="1 uW")
 
 def amplifier(*channels: Any, **options: Any) -> jr.Amplifier:
     """A pump at 1480 nm and a signal, or other channels, through 8 m of it."""
-    return jr.Amplifier("8 m", channels or (PUMP, SIGNAL), **({"area": AREA} | options))
+    stated: dict[str, Any] = {"area": AREA} | options
+    return jr.Amplifier("8 m", channels or (PUMP, SIGNAL), **stated)
