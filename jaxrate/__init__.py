@@ -4,6 +4,8 @@ from jaxrate.amplifier_file import load_amplifier as load_amplifier
 from jaxrate.experiment import Experiment as Experiment
 from jaxrate.expr import expr as expr
 from jaxrate.fit.coverage import coverage as coverage
+from jaxrate.fit.pooled import Pooled as Pooled
+from jaxrate.fit.pooled import pooled as pooled
 from jaxrate.fit.result import FitResult as FitResult
 from jaxrate.fit.run import fit as fit
 from jaxrate.fit.run import profile as profile

@@ -20,6 +20,8 @@ from jaxrate.plot.fitted import fit_data as fit_data
 from jaxrate.plot.lasers import modulation_response as modulation_response
 from jaxrate.plot.lasers import power_curve as power_curve
 from jaxrate.plot.lasers import turn_on as turn_on
+from jaxrate.plot.pulses_along import amplified_pulse as amplified_pulse
+from jaxrate.plot.pulses_along import residual_gain as residual_gain
 from jaxrate.plot.spectra import cross_sections as cross_sections
 from jaxrate.plot.spectra import spectrum as spectrum
 from jaxrate.plot.sweeps import curves as curves
