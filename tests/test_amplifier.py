@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jaxrate as jr
+from jaxrate.constants import h
 from tests.refusal import refused
 from tests.systems.erbium import AREA, PUMP, SIGNAL, amplifier, erbium
 from tests.tolerance import close, same
@@ -64,6 +65,46 @@ def test_noise_of_an_inverted_amplifier():
     close(figure, 2 * (1 - 1 / gain) + 1 / gain, rtol=1e-3)
     forward, back = (jr.ASESpectrum("ase", direction=way)(solution) for way in (1, -1))
     close(forward, back, rtol=1e-6)
+
+
+def bright_line() -> jr.Model:
+    """Two levels with a Gaussian line, evenly pumped; at the rate of its decay transparent, far above it inverted."""
+    line = {"cross_section": 1e-23, "frequency": 200e12, "lineshape": jr.Gaussian("1 THz"), "mixing": "fast"}
+    return jr.Model(
+        levels=[jr.Level("lower"), jr.Level("upper")],
+        processes=[
+            jr.Radiative("line", "upper -> lower", spontaneous_factor=0.0, **line),
+            jr.Decay("fall", "upper -> lower", rate=100.0),
+            jr.Pump("lamp", "lower -> upper", rate=100.0),
+        ],
+        density=1e24,
+    )
+
+
+@pytest.mark.long
+def test_spontaneous_emission_is_amplified_and_narrowed():
+    r"""At transparency $2h\nu\,N\sigma n_uL$; with 43 dB $(e^G-1)/G$ at each frequency, together Linford's law.
+
+    That is the integral over a Gaussian line to a few per cent: G. J. Linford et al., Appl. Opt. 13, 379 (1974).
+    """
+    low, high = (f"{200 + side * 2.5} THz" for side in (-1, 1))
+    noise = jr.ASE("ase", (low, high), bins=300)
+    nu, sigma = (
+        np.array(noise.frequencies),
+        lambda nu: 1e-23 * nu / 200e12 * np.exp(-4 * np.log(2) * ((nu - 200e12) / 1e12) ** 2),
+    )
+    amplifier = jr.Amplifier(1.0, (noise,), area=1e-2, points=2)
+    bench = jr.Experiment(bright_line(), amplifier, {"spectrum": jr.ASESpectrum("ase")})
+    found = bench({"lamp.rate": np.array([100.0, 1e13])})["spectrum"]
+    quantum, seen = 2 * h * nu, 1e24 * sigma(nu)
+    close(found[:, 0], quantum * seen / 2, rtol=1e-5)
+    close(found[:, 1], quantum * np.expm1(seen), rtol=1e-5)
+    amplified = np.sum(found[:, 1] / quantum) / np.sum(seen) * 10
+    close(amplified, np.expm1(10.0) ** 1.5 / np.sqrt(10 * np.exp(10.0)), rtol=0.05)
+    width = np.sum(found[:, 1] > found[:, 1].max() / 2) * noise.bin_width
+    close(
+        width, 1e12 * np.sqrt(np.log(10 / np.log1p(np.expm1(10.0) / 2)) / np.log(2)), atol=2 * noise.bin_width, rtol=0
+    )
 
 
 @pytest.mark.long
