@@ -44,6 +44,7 @@ def test_closed_form_direct_integration_and_newtons_method_agree():
     assert np.all(np.diff(closed["upper"][:, 1]) < 0)
 
 
+@pytest.mark.long
 def test_an_illegal_lane_and_one_that_lases_leave_their_neighbours_alone():
     """Between ends that reflect everything any gain lases; below transparency nothing does."""
     bench = read(PUMP, SIGNAL, ASE, reflections=(1.0, 0.9))
@@ -55,6 +56,7 @@ def test_an_illegal_lane_and_one_that_lases_leave_their_neighbours_alone():
     same(gain[0], gain[3])
 
 
+@pytest.mark.long
 def test_noise_of_an_inverted_amplifier():
     """Far from saturation and with everything inverted, $F = 2(1 - 1/G) + 1/G$, and the same leaves both ends."""
     model = erbium().replace(processes=[*erbium().processes, jr.Pump("lamp", "lower -> upper", rate="1e7 s^-1")])

@@ -232,6 +232,7 @@ def test_a_long_pulse_is_the_saturated_amplifier():
     close(found.populations[2, :, 2], quenched, 1e-8)
 
 
+@pytest.mark.long
 def test_derivatives_are_those_of_frantz_and_nodvik():
     """By fluence and by length, forward."""
 

@@ -199,6 +199,7 @@ def test_too_few_classes_are_a_status_and_touch_no_other_lane():
     assert "raise `classes`" in jr.Status.UNRESOLVED.message
 
 
+@pytest.mark.long
 def test_a_hole_is_burnt_and_fills_again():
     """Exact in time: a switched beam burns towards the steady hole, and what it burnt relaxes in the dark."""
     times = np.array([0.0, 1e-7, 1e-4, 1.2e-4])

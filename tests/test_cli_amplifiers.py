@@ -186,7 +186,7 @@ def test_what_is_stated_wrong_is_refused(here: Path, capsys: Any, change: tuple[
 def shipped() -> list[Any]:
     """What ships; noise of both ends takes half a minute to compile, each."""
     names = [name for name in jr.list_media() if states_amplifier(name)]
-    return [pytest.param(name, marks=[] if name == "edfa" else pytest.mark.long) for name in names]
+    return [pytest.param(name, marks=pytest.mark.long) for name in names]
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -57,7 +57,7 @@ def covered(name: str) -> xr.Dataset:
     return jr.coverage(bench, table, truth, REPLICAS, ("profile", "wald"), seed=7)
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", ["decay", *(pytest.param(n, marks=pytest.mark.long) for n in DESIGNS if n != "decay")])
 def test_profiles_cover_what_they_say(name: str):
     found = covered(name).sel(interval="profile")
     assert int(found.failed) == 0

@@ -119,6 +119,7 @@ def test_the_end_is_that_of_scipy(noisy, name):
     assert np.all(np.abs(found["u"] - expected[:, None]) < 1e-7 * errors_of(fit, expected)[:, None])
 
 
+@pytest.mark.long
 def test_counts_are_fitted_as_scipy_fits_them(counts):
     fit = fit_of(decay, DECAY, TIMES, counts[:, 0])
     found = descended(fit, poisson, np.log([[50.0], [1.0], [1.0]]))
@@ -173,6 +174,7 @@ def test_a_datum_that_counts_twice_is_the_same_datum_twice(noisy):
     close(weighted["square"], repeated["square"], rtol=1e-12)
 
 
+@pytest.mark.long
 def test_what_is_held_stays_and_the_others_find_their_minimum(noisy):
     held = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
     fit = fit_of(decay, DECAY, TIMES, noisy)

@@ -42,8 +42,8 @@ def samplers(text: str) -> list[str]:
     return [package for package in ["numpyro"] if re.search(rf"^import {package}$", text, re.MULTILINE)]
 
 
-LONG = {"nuts.md", "concentrations.md", "separate.md", "lasers.md", "amplifiers.md"}
-"""Pages whose fits and samplers take a minute or more."""
+LONG = {"nuts.md", "concentrations.md", "separate.md", "lasers.md", "amplifiers.md", "fit.md", "evolve.md"}
+"""Pages whose fits, samplers and compiled programs take half a minute or more."""
 
 
 def shown(page: Path) -> Any:

@@ -142,6 +142,7 @@ def test_counts_are_fitted_by_their_likelihood():
     close(predicted.sum(), counts.sum(), 1e-6)  # true of a maximum whose model has a scale
 
 
+@pytest.mark.long
 def test_minibatches_end_where_the_whole_table_does():
     x = np.linspace(0, 10, 20_000)
     data = {"x": x, "y": 3 * np.exp(-x / 2) + 0.5 + 0.1 * noise(11, 20_000), "y.sigma": 0.1}

@@ -166,7 +166,7 @@ def test_an_absorbing_level_anywhere_holds_everything(n: int):
     same(classes, np.ones_like(classes))
 
 
-@pytest.mark.parametrize("n", [4, 7])
+@pytest.mark.parametrize("n", [4, pytest.param(7, marks=pytest.mark.long)])
 def test_the_derivative_by_a_rate_that_is_zero(n: int):
     r"""A level `dark` that a leak k leads out of to `exit`: at k = 0, $\partial p_i/\partial k = \tau_i$.
 

@@ -75,8 +75,13 @@ def solved(name: str) -> Solution:
     return jr.steady_state(model, {pump: model.parameters()[pump] * np.array([1.0, STEP])})
 
 
-def expectations() -> list[tuple[str, Expected]]:
-    return [(name, expected) for name, model in MEDIA.items() for expected in model.expected]
+COMPILED = {"he-ne-laser", "dye-laser"}
+"""Media whose steady state takes half a minute to compile."""
+
+
+def expectations() -> list[Any]:
+    pairs = [(name, expected) for name, model in MEDIA.items() for expected in model.expected]
+    return [pytest.param(*pair, marks=[pytest.mark.long] if pair[0] in COMPILED else []) for pair in pairs]
 
 
 @pytest.mark.parametrize(("name", "expected"), expectations(), ids=lambda x: x if isinstance(x, str) else x.title)

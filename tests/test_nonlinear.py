@@ -213,6 +213,7 @@ def test_fractions_of_a_lane_that_are_no_fractions_are_bad_input(share: float):
         same(state.status, np.array([jr.Status.OK, jr.Status.BAD_INPUT], np.int8))
 
 
+@pytest.mark.long
 def test_paths_are_differentiated_and_mapped_without_any_flag():
     """With JAX's own float32 outside."""
 

@@ -72,7 +72,9 @@ def test_through_the_dispatcher(system: System, dtype: str):
     check(system, theta, *found)
 
 
-@pytest.mark.parametrize("system", NONLINEAR, ids=str)
+@pytest.mark.parametrize(
+    "system", [pytest.param(s, marks=[pytest.mark.long] if str(s) == "Q-switch" else []) for s in NONLINEAR], ids=str
+)
 def test_nonlinear_systems(system: System):
     """Steady states that are searched for, and paths in steps: values, and derivatives of every lane."""
     test_through_the_dispatcher(system, "numpy")

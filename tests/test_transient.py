@@ -235,7 +235,11 @@ SWITCHED = {"empty.rate": jr.Segments([(0, 5e-5, 1e7), (5e-5, 1, jr.expr("empty.
 
 
 @pytest.mark.parametrize(
-    ("times", "drive"), [([1e-6, 1e-5, 2e-4], None), (np.linspace(0, 2e-4, 11), SWITCHED)], ids=["any", "even"]
+    ("times", "drive"),
+    [
+        pytest.param([1e-6, 1e-5, 2e-4], None, id="any", marks=pytest.mark.long),
+        pytest.param(np.linspace(0, 2e-4, 11), SWITCHED, id="even"),
+    ],
 )
 def test_every_mode_gives_the_same_derivatives(times: Any, drive: Any):
     """Reverse mode of the dispatcher (few results), its forward mode (many), and JAX through a traced call."""
@@ -341,7 +345,7 @@ def test_lanes_are_computed_alike_wherever_they_stand():
     same(bench({name: x[7:8] for name, x in theta.items()})["b"], whole[:, 7:8])
 
 
-@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("x64", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_the_doors_agree(x64: bool):
     with jax.enable_x64(x64):
         theta = {name: jnp.asarray(x) for name, x in BATCH.items()}

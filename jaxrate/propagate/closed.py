@@ -56,15 +56,15 @@ def solve(guided: Guided, block: Block, positions: np.ndarray, rtol: float) -> t
     quantum = h * guided.rays.frequencies[:, None]
     zeta = block.parameters["area"] * block.parameters[line.density] * _decay(guided, block)
     way = positions if guided.rays.forward[0] else 1.0 - positions
-    # Every position but the first is the end of an amplifier of its own.
-    spread = lambda x: jnp.tile(jnp.broadcast_to(x, (*x.shape[:-1], lanes)), len(way))  # noqa: E731
-    lengths = (jnp.where(way == 0, 1.0, way)[:, None] * here.length).reshape(-1)
+    ends = np.flatnonzero(way)  # every position but that of the launch is the end of an amplifier of its own
+    spread = lambda x: jnp.tile(jnp.broadcast_to(x, (*x.shape[:-1], lanes)), len(ends))  # noqa: E731
+    lengths = (jnp.asarray(way[ends])[:, None] * here.length).reshape(-1)
     absorption, emission = -here.gain[:, line.lower], here.gain[:, line.upper]
     flux, _ = two_level.outputs(
         spread(here.launched / quantum), spread(absorption), spread(emission), spread(jnp.atleast_1d(zeta)), lengths
     )
-    powers = (flux * quantum).reshape(len(quantum), len(way), lanes)
-    powers = jnp.where((way == 0)[:, None], here.launched[:, None], powers)
+    leaving = (flux * quantum).reshape(len(quantum), len(ends), lanes)
+    powers = jnp.broadcast_to(here.launched[:, None], (len(quantum), len(way), lanes)).at[:, ends].set(leaving)
     n, found = _populations(guided, block, jnp.einsum("qkl,kzl->qzl", here.drive, powers))
     status = jnp.where(jnp.all(found, axis=0), Status.OK, Status.NOT_CONVERGED)
     return powers, n, status.astype(jnp.int8)

@@ -50,10 +50,10 @@ def _balance(
     excited: Array, flux: Array, absorption: Array, emission: Array, zeta: Array, length: Array
 ) -> tuple[Array, Array]:
     """Photons that ions give off less those they take up, relative to the ions; and its slope."""
-    exponent = _exponent(excited, absorption, emission, length)
+    grown = jnp.expm1(_exponent(excited, absorption, emission, length))
     share = flux / (zeta * length)
-    value = excited + jnp.sum(share * jnp.expm1(exponent), axis=0)
-    return value, 1 + jnp.sum(share * length * (absorption + emission) * jnp.exp(exponent), axis=0)
+    value = excited + jnp.sum(share * grown, axis=0)
+    return value, 1 + jnp.sum(share * length * (absorption + emission) * (1 + grown), axis=0)
 
 
 def _root(flux: Array, absorption: Array, emission: Array, zeta: Array, length: Array) -> Array:
