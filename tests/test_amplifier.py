@@ -1,5 +1,7 @@
 """Amplifiers as users state them: an `Experiment` along z, its observables, its statuses."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -133,3 +135,26 @@ def test_what_is_read_must_be_there():
 def test_light_is_never_taken_for_that_of_a_beam():
     """NetPower of a line reads the fields of the model, of which the light along it is none."""
     refused(lambda: read(observables={"p": jr.NetPower("er")}), "No field drives `er`")
+
+
+def test_inside_of_jax_it_takes_double_precision():
+    def out(power):
+        found = jr.amplify(erbium(), amplifier(points=2), {"pump.power": power})
+        return jr.ChannelPower("signal")(found)
+
+    refused(lambda: jax.grad(out)(jnp.float32(0.06)), "double precision", "jax.enable_x64(True)")
+    with jax.enable_x64(True):
+        slopes = np.asarray(jax.jit(jax.vmap(jax.grad(out)))(jnp.array([0.05, 0.06])))
+    powers = np.array([0.05, 0.06])
+    exact = read(observables={"out": jr.ChannelPower("signal")}).jacobian({"pump.power": powers}, wrt=["pump.power"])
+    close(slopes, exact["out"]["pump.power"], rtol=1e-9)
+
+
+def test_shares_above_one_are_bad_input_and_empty_fibres_let_everything_through():
+    bench = read(observables={"gain": jr.ChannelGain("signal")})
+    assert bench.status({"pump.overlap": np.array([1.0, 1.5])}).tolist() == [jr.Status.OK, jr.Status.BAD_INPUT]
+    close(bench({"density": np.array([0.0])})["gain"], 1.0)
+
+
+def test_a_saturation_intensity_is_not_read_off_an_amplifier():
+    refused(lambda: read(observables={"i": jr.SaturationIntensity("er")}), "steady state", "`er`")

@@ -57,6 +57,11 @@ def test_a_list_takes_one_number_for_all_or_one_for_each():
     refused(lambda: network.spread({"wdm.power": np.ones(3)}), "wdm.power", "2 channels", "(3,)")
 
 
+def far() -> jr.Model:
+    diode = jr.Channels("diode", "10 W", "808 nm")
+    return jr.Amplifier(0.1, [diode], area=1e-6).stated(jr.media("nd-yag"))
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -81,6 +86,11 @@ def test_a_list_takes_one_number_for_all_or_one_for_each():
         (lambda: stated(reflections=(0, 1.5)), ("output.reflection", "at most 1")),
         (lambda: amplifier(rtol=0), ("rtol", "0")),
         (lambda: amplifier(points=1), ("points", "1")),
+        (lambda: jr.Amplifier([1.0, 2.0], [SIGNAL], area=AREA), ("length", "one value", "[1.0, 2.0]")),  # type: ignore[arg-type]
+        (lambda: jr.Amplifier(1.0, [SIGNAL], waveguide="f"), ("jr.Fibre", "'f'")),  # type: ignore[arg-type]
+        (lambda: jr.Channels("s", "1 W", wavelength=[]), ("at least one channel",)),
+        (lambda: jr.Channels("s", [["1 W"]], ["1550 nm"]), ("s.power", "one value")),  # type: ignore[arg-type]
+        (lambda: far(), ("808 nm", "far from `laser`", "drives='laser'")),
     ],
 )
 def test_what_cannot_be_meant_is_refused(state, words):

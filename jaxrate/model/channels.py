@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxrate.constants import c
 from jaxrate.model.processes import Process, Radiative, labels
-from jaxrate.model.quantities import Parameter, Quantity, light_frequency, parameter, several
+from jaxrate.model.quantities import Parameter, Quantity, light_frequency, parameter, plain, several
 from jaxrate.names import shown
 from jaxrate.physics import gaps, spectrum
 from jaxrate.units import to_frequency
@@ -53,7 +53,7 @@ class Channels(Process):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("power", "wavelength", "frequency"):
-            object.__setattr__(self, name, several(getattr(self, name)) or getattr(self, name))
+            object.__setattr__(self, name, _each(f"{self.label}.{name}", getattr(self, name)))
         _settle_drives(self)
         _check_channels(self)
         self.parameters(None)
@@ -156,6 +156,16 @@ def _guiding(group: Group) -> list[Parameter]:
     return [*found, parameter(f"{group.label}.overlap", group.overlap, "1", source=group.source)]
 
 
+FAR = 0.05
+"""Relative distance from a line at which light is not taken to drive it, unless it says so."""
+
+
+def _each(name: str, given: Any) -> Any:
+    """One value, or several as a tuple."""
+    values = several(given)
+    return plain(name, given) if values is None else tuple(plain(name, value) for value in values)
+
+
 def _settle_drives(group: Group) -> None:
     if group.drives is not None:
         object.__setattr__(group, "drives", labels(group.label, group.drives, "drives"))
@@ -253,12 +263,25 @@ def _own_lines(group: Group, model: "Model") -> tuple[str, ...]:
             f"`{group.label}` needs a `Radiative` with a cross-section: state `emission`, `absorption` or `lineshape`."
         )
     if len(lines) == 1:
+        _check_near(group, lines[0], model)
         return (lines[0].label,)
     fitting = [line.label for line in lines if line.measured and not _outside(group, line)]
     if len(fitting) != 1:
         known = ", ".join(f"`{line.label}`" for line in lines)
         raise ValueError(f"`{group.label}`: say which line it drives: drives='...', one or several of {known}.")
     return tuple(fitting)
+
+
+def _check_near(group: Group, line: Radiative, model: "Model") -> None:
+    """Refuse light that nobody would take for that of the line; a measured spectrum says itself what it holds."""
+    centre = model.line_frequency(line)
+    for nu in group.frequencies:
+        if not line.measured and not abs(nu / centre - 1) < FAR:
+            raise ValueError(
+                f"`{group.label}`: {c / nu * 1e9:.6g} nm is far from `{line.label}` at {c / centre * 1e9:.6g} nm, the "
+                f"only line with a cross-section: state drives={line.label!r} if this is meant, or the line that it "
+                "does drive."
+            )
 
 
 def _check_light(group: Group, line: Radiative) -> None:

@@ -53,7 +53,8 @@ class OfChannels(Observable):
         network = solution.network
         self.check(network)
         known = {name: x for name, x in solution.parameters.items() if name in network.order}
-        return self.of(replace(solution, parameters=network.parameters(network.base, known)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.of(replace(solution, parameters=network.parameters(network.base, known)))
 
     def _shaped(self, values: Any, network: Network) -> Any:
         return values if self._is_list(network) else values[0]
@@ -146,6 +147,8 @@ def _check_direction(direction: int | None) -> None:
 @dataclass(frozen=True)
 class ChannelGain(OfChannels):
     """Power that leaves over power that is launched, of each channel of a group; a ratio, 100 is 20 dB.
+
+    NaN of a channel that is launched with no power at all: a femtowatt has the small-signal gain.
 
     Args:
         label: Label of the `Channels`.

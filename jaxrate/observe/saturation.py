@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrate.constants import h
+from jaxrate.model.channels import Path
 from jaxrate.network.coefficients import Parameters, product
 from jaxrate.network.line import Line
 from jaxrate.network.network import Network, Reaction
@@ -45,6 +46,11 @@ class SaturationIntensity(AtFrequency):
 
     def check(self, network: Network) -> None:
         super().check(network)
+        if any(isinstance(p, Path) for p in network.model.processes):
+            raise ValueError(
+                f"The saturation intensity of `{self.label}` is read off a steady state, jr.steady_state(model), not "
+                "off an amplifier, whose own light saturates the line already."
+            )
         Steady().check(network)
         if network.line(self.label).holes:
             raise ValueError(

@@ -12,9 +12,9 @@ from jax import Array
 
 from jaxrate.model.channels import ASE, Channels, Group, Path, settled
 from jaxrate.model.fibre import Fibre
-from jaxrate.model.fields import Cavity, driven_lines
+from jaxrate.model.fields import Cavity, driven_lines, is_saturating
 from jaxrate.model.model import Model
-from jaxrate.model.quantities import Quantity
+from jaxrate.model.quantities import Quantity, plain, several
 from jaxrate.names import shown
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.compile import compile_network
@@ -51,6 +51,8 @@ class Amplifier:
         classes: Number of classes of an inhomogeneous line, such as 200: each saturates by itself, so that light burns
             holes; as for `jr.Steady`. For light of one direction, without ASE.
 
+    Derivatives of first order are exact; of a derivative there is none that is right.
+
     Raises:
         ValueError: no channels, neither or both of `area` and `waveguide`, a tolerance or a number of points that
             cannot be meant; when it meets a model, a channel on an unknown line or outside of a measured spectrum.
@@ -66,10 +68,14 @@ class Amplifier:
     classes: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("length", "area"):
+            object.__setattr__(self, name, plain(name, getattr(self, name)))
         for name in ("channels", "reflections"):
             given = getattr(self, name)
-            listed = isinstance(given, Sequence) and not isinstance(given, str)
-            object.__setattr__(self, name, tuple(given) if listed else (given,))
+            found = several(given)
+            object.__setattr__(self, name, (given,) if found is None else found)
+        object.__setattr__(self, "reflections", tuple(plain("reflections", end) for end in self.reflections))
+        object.__setattr__(self, "points", plain("points", self.points))
         _check(self)
 
     @property
@@ -95,6 +101,7 @@ class Amplifier:
                 "`classes` are solved for light of one direction, without ASE and reflections: leave those out, or "
                 "state mixing='fast' on the line if its classes mix faster than light saturates them."
             )
+        _refuse_other_light(network, self.classes)
         if network.nonlinear and any(population.is_photons for population in network.populations):
             raise ValueError("A Cavity inside of an Amplifier is not solved: leave one of them out.")
 
@@ -127,7 +134,11 @@ class Amplifier:
     def has_legal_rates(self, network: Network, parameters: Parameters) -> Array:
         """Which lanes have rates that are numbers in the dark."""
         guided = Guided(network)
-        return checked_rates(network, guided.with_rates(parameters, jnp.zeros((2 * len(guided.lines), 1))))[1]
+        legal = checked_rates(network, guided.with_rates(parameters, jnp.zeros((2 * len(guided.lines), 1))))[1]
+        overlaps = [name for name in network.names if name.removesuffix(".overlap") in guided.rays.groups]
+        for name in ("input.reflection", "output.reflection", *overlaps):
+            legal = legal & (parameters[name] <= 1)
+        return legal
 
     def has_short_way(self, network: Network, base: np.ndarray, batch: Batch) -> bool:
         """There is one way only."""
@@ -146,14 +157,16 @@ class Amplifier:
             return "closed"
         return "directed" if directed.holds(guided) else "mutual"
 
-    def method(self, network: Network) -> str:
-        """How the network is solved."""
+    def method(self, network: Network, given: Collection[str] = ()) -> str:
+        """How the network is solved, where those parameters are given."""
+        lossy = any(f"{label}.loss" in given for label in Guided(network).rays.groups)
+        way = self.way(network)
         return {
             "classes": f"direct integration of {self.classes} classes, rtol {self.rtol:g}",
             "closed": "closed form of Saleh et al.",
             "directed": f"direct integration, rtol {self.rtol:g}",
             "mutual": f"Newton's method on the population profile, rtol {self.rtol:g}",
-        }[self.way(network)]
+        }["directed" if way == "closed" and lossy else way]
 
     def results(self, block: Block) -> tuple[dict[str, Array], Array]:
         """Observables by name, those of one place with the axis of positions behind their own; and status (lane,)."""
@@ -163,11 +176,21 @@ class Amplifier:
         solve = ways[self.way(block.network)]
         ends = all(getattr(function, "ends_suffice", False) for _, function in block.observables)
         positions = self.positions[[0, -1]] if ends else self.positions
+        _check_precision(block)
         powers, n, status = solve(guided, block, positions, self.rtol)
         finite = jnp.all(jnp.isfinite(powers), axis=(0, 1))
         status = jnp.where((status == Status.OK) & ~finite, jnp.int8(Status.OUT_OF_RANGE), status)
         light = Light(powers, tuple(positions.tolist()), guided.rays)
         return _read(block, Solution(n, status, block.parameters, block.network, light=light)), status
+
+
+def _check_precision(block: Block) -> None:
+    """Refuse single precision inside of a user's transformation: JAX would come back to float64 loops in float32."""
+    if block.way.mode == "any" and block.way.dtype != np.float64:
+        raise ValueError(
+            "Inside of jax.jit, jax.grad or jax.vmap an amplifier is solved in double precision only: write "
+            "`with jax.enable_x64(True):` around it, and give it float64 arrays."
+        )
 
 
 def _read(block: Block, along: Solution) -> dict[str, Array]:
@@ -191,6 +214,8 @@ def _check(amplifier: Amplifier) -> None:
         )
     if (amplifier.area is None) == (amplifier.waveguide is None):
         raise ValueError("State either area='20 um^2' or waveguide=jr.Fibre(core_radius='2 um', ...) of an Amplifier.")
+    if not isinstance(amplifier.waveguide, Fibre | None):
+        raise ValueError(f"`waveguide` must be a jr.Fibre, but {shown(amplifier.waveguide)} was given.")
     if len(amplifier.reflections) != 2:
         raise ValueError("`reflections` must be those of both ends, such as (0, 0.04).")
     check_number(amplifier.classes)
@@ -219,6 +244,18 @@ def _stated(amplifier: Amplifier, model: Model) -> Model:
 def _guided(group: Group, amplifier: Amplifier) -> Group:
     """A group with an overlap of 1 where neither it nor a waveguide says more."""
     return group if amplifier.waveguide or group.overlap is not None else replace(group, overlap=1.0)
+
+
+def _refuse_other_light(network: Network, classes: int | None) -> None:
+    """Refuse a beam that burns a hole too: the classes are placed for the channels."""
+    own = [p for p in network.model.processes if not isinstance(p, Channels | ASE | Path)]
+    for process in own:
+        for label in driven_lines(process):
+            if classes is not None and is_saturating(process, network.model.radiative(label)):
+                raise ValueError(
+                    f"`{process.label}` burns a hole in `{label}` beside the channels, which is not solved: state it "
+                    "as a jr.Channels, or mixing='fast' on the line."
+                )
 
 
 def _refuse_fields(model: Model) -> None:
@@ -261,7 +298,7 @@ def amplify(
     )
     light = Light(found["powers"], tuple(amplifier.positions.tolist()), Guided(network).rays)
     parameters = {**network.model.parameters(), **network.spread(given)}
-    method = amplifier.method(network)
+    method = amplifier.method(network, given)
     return Solution(found["populations"], found["status"], parameters, network, method=method, light=light)
 
 

@@ -140,7 +140,7 @@ def _start(local: Callable, at: tuple[float, ...], arrays: _Arrays, recorded: bo
     results = jnp.zeros((levels, len(at), lanes), dtype)
     edges = jnp.ones((MAX_STEPS + 1 if recorded else 1, lanes), dtype).at[0].set(0.0)
     return _State(
-        jnp.asarray(0),
+        jnp.int32(0),
         zero,
         jnp.zeros((levels, lanes), dtype),
         jnp.broadcast_to(step, (lanes,)),
@@ -169,7 +169,7 @@ def _turn(
     count = state.taken + taken
     edges = state.edges
     if recorded:
-        row = jnp.arange(edges.shape[0])[:, None] == count
+        row = jnp.arange(edges.shape[0], dtype=jnp.int32)[:, None] == count
         edges = jnp.where(row & taken, end, edges)
     return _State(
         state.count + 1,

@@ -14,11 +14,12 @@ from jaxrate.propagate.stream import Light, light, turned
 MAX_STEPS = 100
 """Steps on one grid, refused ones included."""
 
-SMALL = 1e-8
-"""Residual from which one more step is exact to rounding, with the Jacobian that is already there."""
+SMALL = 1e-7
+"""Residual, as the nepers that it makes over the length, from which one more step is exact to rounding, with the
+Jacobian that is already there."""
 
 OUTSIDE = 1e-6
-"""How far a population may leave the range from 0 to 1 on the way to the solution."""
+"""How far a population may leave the range from 0 to 1 on the way to the solution; less if that were many nepers."""
 
 SHORTEST, SHORT, LONG = 1e-6, 1e-3, 10.0
 """Pseudo-times: where it is given up, from where a step is taken whatever it does, and at most after a refused one."""
@@ -83,7 +84,7 @@ def newton(medium: Medium, grid: Grid, start: Array, time: Array) -> Found:
     """
     no, size = jnp.asarray(False), start.size
     dark = jnp.zeros(medium.gain.shape[0])
-    begin = Found(start, jnp.zeros_like(start), jnp.eye(size), dark, no, no, no, jnp.asarray(0))
+    begin = Found(start, jnp.zeros_like(start), jnp.eye(size), dark, no, no, no, jnp.int32(0))
 
     def going(state: _State) -> Array:
         found = state.found
@@ -111,7 +112,8 @@ def _judged(medium: Medium, grid: Grid, state: _State) -> tuple[Found, Array]:
         lambda: jacobian(medium, grid, lit, slopes(medium.local, rates, medium.reduced[0])),
         lambda: now.jacobian,
     )
-    close = good & (jnp.max(jnp.abs(F)) < SMALL) & (jnp.max(jnp.abs(step)) < 1e-3)
+    nepers = _nepers(medium)
+    close = good & (jnp.max(nepers * jnp.abs(F)) < SMALL) & (jnp.max(nepers * jnp.abs(step)) < 1e-2)
     longer = jnp.where(first, time, time * jnp.clip(0.5 / missed, 0.3, 50.0))
     longer = jnp.where(good, longer, jnp.minimum(time / 5, LONG))
     x, F = jnp.where(good, trial, now.x), jnp.where(good, F, now.residual)
@@ -121,8 +123,17 @@ def _judged(medium: Medium, grid: Grid, state: _State) -> tuple[Found, Array]:
 
 
 def _is_legal(medium: Medium, x: Array) -> Array:
-    n = populations(medium, x)
-    return jnp.all((n > -OUTSIDE) & (n < 1 + OUTSIDE))
+    n, beyond = populations(medium, x), OUTSIDE * jnp.minimum(1.0, 10 / jnp.max(_nepers(medium)))
+    return jnp.all((n > -beyond) & (n < 1 + OUTSIDE))
+
+
+def _nepers(medium: Medium) -> Array:
+    """What every unknown population does to the light over the whole length, shape (unknown, 1); at least 1.
+
+    In a dilute medium populations are as small as densities are large: what counts is their product.
+    """
+    effect = jnp.abs(medium.gain @ jnp.asarray(medium.reduced[1])) * medium.length
+    return jnp.maximum(jnp.max(effect, axis=0), 1.0)[:, None]
 
 
 def _lases(medium: Medium, lit: Light) -> Array:

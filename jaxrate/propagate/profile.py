@@ -92,7 +92,7 @@ def solve(medium: Medium, rtol: float, positions: np.ndarray) -> Profile:
         jnp.asarray(1.0),
         jnp.ones(num),
         jnp.asarray(jnp.inf),
-        jnp.asarray(0),
+        jnp.int32(0),
     )
     return _climbed(medium, 0, begin, rtol, at)
 
@@ -156,7 +156,7 @@ def _finished(
         entering=lit.entering,
         leaving=lit.powers[:, -1],
         error=error,
-        nodes=jnp.asarray(num),
+        nodes=jnp.int32(num),
         steps=steps,
         found=good & jnp.all(local) & ~lasing,
         lasing=lasing,

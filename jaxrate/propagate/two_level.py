@@ -51,7 +51,8 @@ def _balance(
 ) -> tuple[Array, Array]:
     """Photons that ions give off less those they take up, relative to the ions; and its slope."""
     grown = jnp.expm1(_exponent(excited, absorption, emission, length))
-    share = flux / (zeta * length)
+    ions = zeta * length
+    share = flux / jnp.where(ions > 0, ions, 1.0)  # without ions nothing grows, and nothing is excited
     value = excited + jnp.sum(share * grown, axis=0)
     return value, 1 + jnp.sum(share * length * (absorption + emission) * (1 + grown), axis=0)
 
@@ -77,4 +78,4 @@ def _root(flux: Array, absorption: Array, emission: Array, zeta: Array, length: 
         return count + 1, low, high, jnp.where(last > 0, new, x), jnp.where(rounded | (last == 0), 0.0, change)
 
     zero, one = jnp.zeros(lanes, flux.dtype), jnp.ones(lanes, flux.dtype)
-    return lax.while_loop(going, turn, (jnp.asarray(0), zero, one, one / 2, one))[3]
+    return lax.while_loop(going, turn, (jnp.int32(0), zero, one, one / 2, one))[3]
