@@ -150,9 +150,8 @@ def test_inside_of_jax_it_takes_double_precision():
     close(slopes, exact["out"]["pump.power"], rtol=1e-9)
 
 
-def test_shares_above_one_are_bad_input_and_empty_fibres_let_everything_through():
+def test_an_empty_fibre_lets_everything_through():
     bench = read(observables={"gain": jr.ChannelGain("signal")})
-    assert bench.status({"pump.overlap": np.array([1.0, 1.5])}).tolist() == [jr.Status.OK, jr.Status.BAD_INPUT]
     close(bench({"density": np.array([0.0])})["gain"], 1.0)
 
 

@@ -85,6 +85,7 @@ def far() -> jr.Model:
         (lambda: jr.ASE("a", ("1500 nm", "1550 nm"), bins=0), ("bins", "at least 1")),
         (lambda: stated(reflections=(0, 1.5)), ("output.reflection", "at most 1")),
         (lambda: amplifier(rtol=0), ("rtol", "0")),
+        (lambda: jr.Channels("s", "1 W", "1550 nm", overlap=85), ("s.overlap", "at most 1", "85")),
         (lambda: amplifier(points=1), ("points", "1")),
         (lambda: jr.Amplifier([1.0, 2.0], [SIGNAL], area=AREA), ("length", "one value", "[1.0, 2.0]")),  # type: ignore[arg-type]
         (lambda: jr.Amplifier(1.0, [SIGNAL], waveguide="f"), ("jr.Fibre", "'f'")),  # type: ignore[arg-type]

@@ -153,7 +153,10 @@ def _guiding(group: Group) -> list[Parameter]:
     found = [parameter(f"{group.label}.loss", group.loss, "m^-1", source=group.source)]
     if group.overlap is None:
         return found
-    return [*found, parameter(f"{group.label}.overlap", group.overlap, "1", source=group.source)]
+    overlap = parameter(f"{group.label}.overlap", group.overlap, "1", source=group.source)
+    if isinstance(overlap.value, float) and overlap.value > 1:
+        raise ValueError(f"`{overlap.name}` must be at most 1 (100 %), but {shown(group.overlap)} was given.")
+    return [*found, overlap]
 
 
 FAR = 0.05
