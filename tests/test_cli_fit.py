@@ -132,6 +132,7 @@ def test_a_fit_from_a_file_to_its_pictures(capsys):
     close(jr.read_table("here/residuals.csv")["gain"], jr.read_table("gain.csv")["gain"], rtol=1e-12)
 
 
+@pytest.mark.long
 def test_two_experiments_share_their_parameters(capsys):
     """The decay tells the lifetime, without which gain and saturation tell neither B nor the density."""
     table, first = decaying()

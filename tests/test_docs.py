@@ -42,7 +42,8 @@ def samplers(text: str) -> list[str]:
     return [package for package in ["numpyro"] if re.search(rf"^import {package}$", text, re.MULTILINE)]
 
 
-LONG = {"nuts.md", "concentrations.md", "separate.md", "lasers.md", "amplifiers.md", "fit.md", "evolve.md"}
+LONG = {"amplifiers.md", "concentrations.md", "differentiate.md", "evolve.md", "fit.md", "lasers.md", "mccumber.md"}
+LONG |= {"nuts.md", "separate.md", "solve.md", "sweep.md"}
 """Pages whose fits, samplers and compiled programs take half a minute or more."""
 
 

@@ -114,6 +114,7 @@ def test_a_saved_fit_is_the_fit(tmp_path: Path):
 # Other likelihoods, large tables.
 
 
+@pytest.mark.long
 def test_outliers_hardly_move_a_fit_with_heavy_tails():
     clean, bad = steady(), {**steady()}
     bad["gain"] = bad["gain"].copy()

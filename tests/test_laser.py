@@ -166,6 +166,7 @@ def test_q_switch_is_that_of_wagner_and_lengyel():
     assert 0.8 < found[2.0].fwhm * found[2.0].peak_power / found[2.0].energy < 1.0
 
 
+@pytest.mark.long
 def test_other_ways_to_the_same_pulse():
     """Held closed for a while in which nothing happens, or seen by gain switching; below threshold there is none."""
     begins, start = {"pump.rate": 0.0, "decay.rate": 0.0}, {"inversion": 2 * AT_THRESHOLD, "cavity": 1e4}

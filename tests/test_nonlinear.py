@@ -57,6 +57,7 @@ def quenched(decay: Any, pairs: Any, start: Any) -> Any:
     return jr.evolve(quench.model(), theta, np.array([1e-3]), start=begun, rtol=1e-10)["u"][0]
 
 
+@pytest.mark.long
 def test_gradients_through_a_path_inside_jit():
     """By two parameters and a start that is traced, in reverse, lane by lane of vmap: the closed form's."""
     lanes = {"decay": DECAY, "pairs": PAIRS, "start": START}
