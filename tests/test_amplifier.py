@@ -1,5 +1,7 @@
 """Amplifiers as users state them: an `Experiment` along z, its observables, its statuses."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -148,6 +150,15 @@ def test_inside_of_jax_it_takes_double_precision():
     powers = np.array([0.05, 0.06])
     exact = read(observables={"out": jr.ChannelPower("signal")}).jacobian({"pump.power": powers}, wrt=["pump.power"])
     close(slopes, exact["out"]["pump.power"], rtol=1e-9)
+
+
+def test_light_the_other_way_meets_the_same_amplifier():
+    """By direct integration, which then starts at the far end."""
+    turned = [replace(group, direction=-1) for group in (PUMP, LOSSY)]
+    forward, back = (read(*groups)({}) for groups in ((PUMP, LOSSY), turned))
+    close(back["gain"], forward["gain"], rtol=1e-10)
+    close(back["upper"], forward["upper"][::-1], rtol=1e-10)
+    close(back["along"], forward["along"][::-1], rtol=1e-10)
 
 
 def test_an_empty_fibre_lets_everything_through():

@@ -92,3 +92,5 @@ def test_too_few_classes_are_told_and_noise_is_refused():
     low, high = (f"{FREQUENCY + way * 1e9} Hz" for way in (-1, 1))
     noisy = jr.Amplifier(1.0, (SIGNAL, jr.ASE("ase", (low, high), bins=2)), area=1e-6, classes=200)
     refused(lambda: jr.Experiment(model, noisy, {}), "one direction", "mixing='fast'")
+    lit = model.with_process(jr.Beam("lamp", drives="line", intensity="1 W/m^2"))
+    refused(lambda: jr.amplify(lit, through(model, 0.1)), "`lamp` burns a hole", "jr.Channels")

@@ -51,7 +51,7 @@ class Amplifier:
         classes: Number of classes of an inhomogeneous line, such as 200: each saturates by itself, so that light burns
             holes; as for `jr.Steady`. For light of one direction, without ASE.
 
-    Derivatives of first order are exact; of a derivative there is none that is right.
+    First derivatives are exact; derivatives of derivatives are not right.
 
     Raises:
         ValueError: no channels, neither or both of `area` and `waveguide`, a tolerance or a number of points that
@@ -102,8 +102,6 @@ class Amplifier:
                 "state mixing='fast' on the line if its classes mix faster than light saturates them."
             )
         _refuse_other_light(network, self.classes)
-        if network.nonlinear and any(population.is_photons for population in network.populations):
-            raise ValueError("A Cavity inside of an Amplifier is not solved: leave one of them out.")
 
     def check_names(self, network: Network, given: Collection[str]) -> None:
         """Refuse unknown names; a reflection can vary where one is stated."""

@@ -12,7 +12,6 @@ import numpy as np
 from jax import Array
 
 from jaxrate.constants import h
-from jaxrate.model.channels import Path
 from jaxrate.propagate import directed, two_level
 from jaxrate.propagate.coupling import Guided
 from jaxrate.propagate.mutual import local
@@ -31,13 +30,9 @@ def holds(guided: Guided, block: Block | None = None) -> bool:
     if not directed.holds(guided) or len(network.populations) != 2 or network.nonlinear or len(guided.lines) == 0:
         return False
     upper, lower = guided.lines[0].upper, guided.lines[0].lower
-    own = [r for r in network.reactions if not _is_path(guided, r.field)]
+    own = [r for r in network.reactions if r.field != guided.path.label]
     falls = all(r.reactants == (upper,) and r.products == (lower,) for r in own)
     return falls and all(line.upper == upper for line in guided.lines) and _is_lossless(guided, block)
-
-
-def _is_path(guided: Guided, field: str) -> bool:
-    return any(isinstance(p, Path) and p.label == field for p in guided.network.model.processes)
 
 
 def _is_lossless(guided: Guided, block: Block | None) -> bool:
@@ -73,7 +68,7 @@ def solve(guided: Guided, block: Block, positions: np.ndarray, rtol: float) -> t
 def _decay(guided: Guided, block: Block) -> Array:
     """Total rate from the upper to the lower level without light along the path [1/s], shape (lane,)."""
     network = guided.network
-    own = {i for i, r in enumerate(network.reactions) if not _is_path(guided, r.field)}
+    own = {i for i, r in enumerate(network.reactions) if r.field != guided.path.label}
     rates = [jnp.atleast_2d(rate) for _, rate in network.coefficients(block.parameters, own)]
     return sum((jnp.sum(rate, axis=0) for rate in rates), jnp.zeros(1))
 

@@ -63,10 +63,14 @@ class Guided:
         return rays_of(self.network.model)
 
     @cached_property
+    def path(self) -> Path:
+        """What all channels share."""
+        return next(p for p in self.network.model.processes if isinstance(p, Path))
+
+    @cached_property
     def lines(self) -> tuple[Line, ...]:
         """Lines that any channel drives."""
-        (path,) = (p for p in self.network.model.processes if isinstance(p, Path))
-        return tuple(self.network.line(label) for label in path.drives)
+        return tuple(self.network.line(label) for label in self.path.drives)
 
     @cached_property
     def driven(self) -> np.ndarray:
@@ -131,11 +135,8 @@ class Guided:
 
     def _seen(self, line: Line) -> np.ndarray:
         """Frequencies of the channels; one that lies at the end of a spectrum but for rounding is put there."""
-        nu, tables = (
-            self.rays.frequencies,
-            [] if line.spectra is None else [line.spectra.emission, line.spectra.absorption],
-        )
-        for table in tables:
+        nu, spectra = self.rays.frequencies, line.spectra
+        for table in () if spectra is None else (spectra.emission, spectra.absorption):
             nu = nu if table is None else np.where(gaps.measured(table, nu), gaps.within(table, nu), nu)
         return nu
 

@@ -1,5 +1,7 @@
 """Light of one direction: direct integration, in which every channel grows by an exact exponential."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -21,8 +23,17 @@ def solve(guided: Guided, block: Block, positions: np.ndarray, rtol: float) -> t
     """Powers (channel, position, lane), populations (level, position, lane) and status (lane,)."""
     here = guided.coupling(block.parameters, block.way.lanes)
     steady = local(guided, block.parameters)
-    forward = bool(guided.rays.forward[0])
-    places = positions if forward else 1.0 - positions[::-1]
-    powers, n, found = march(here.gain, here.loss, here.drive, here.launched, here.length, steady, rtol, places)
-    status = jnp.where(found, Status.OK, Status.NOT_CONVERGED).astype(jnp.int8)
-    return (powers, n, status) if forward else (powers[:, ::-1], n[:, ::-1], status)
+
+    def solved(places: np.ndarray) -> tuple[Array, Array, Array]:
+        powers, n, found = march(here.gain, here.loss, here.drive, here.launched, here.length, steady, rtol, places)
+        return powers, n, jnp.where(found, Status.OK, Status.NOT_CONVERGED).astype(jnp.int8)
+
+    return from_launch(guided, positions, solved)
+
+
+def from_launch(guided: Guided, positions: np.ndarray, solved: Callable) -> tuple[Array, Array, Array]:
+    """Results at positions along z, of what is solved at places counted from where the light is launched."""
+    if guided.rays.forward[0]:
+        return solved(positions)
+    powers, n, status = solved(1.0 - positions[::-1])
+    return powers[:, ::-1], n[:, ::-1], status

@@ -14,6 +14,7 @@ from jax import Array
 from jaxrate.network.classes import Light, Nodes, cross_sections, place
 from jaxrate.network.holes import burnt_lines
 from jaxrate.propagate.coupling import Coupling, Guided
+from jaxrate.propagate.directed import from_launch
 from jaxrate.propagate.march import march
 from jaxrate.propagate.mutual import local
 from jaxrate.solve.block import Block
@@ -24,17 +25,19 @@ from jaxrate.solve.status import Status
 def solve(guided: Guided, block: Block, positions: np.ndarray, rtol: float, num: int) -> tuple[Array, Array, Array]:
     """Powers (channel, position, lane), populations (level, position, lane) and status (lane,)."""
     medium = _Classes.of(guided, block, num)
-    here, forward = medium.coupling, bool(guided.rays.forward[0])
-    places = positions if forward else 1.0 - positions[::-1]
+    here = medium.coupling
     alone = jnp.eye(len(guided.rays.each))  # each channel has the gain that the classes give it
-    powers, _, found = march(
-        alone[..., None], here.loss, alone[..., None], here.launched, here.length, medium.gain, rtol, places
-    )
-    n, coarse = zip(*(medium.average(powers[:, i]) for i in range(len(places))), strict=True)
-    lost = unresolved(jnp.max(jnp.stack(coarse), axis=0), medium.nodes)
-    status = jnp.where(lost, Status.UNRESOLVED, jnp.where(found, Status.OK, Status.NOT_CONVERGED)).astype(jnp.int8)
-    populations = jnp.stack(n, axis=1)
-    return (powers, populations, status) if forward else (powers[:, ::-1], populations[:, ::-1], status)
+
+    def solved(places: np.ndarray) -> tuple[Array, Array, Array]:
+        powers, _, found = march(
+            alone[..., None], here.loss, alone[..., None], here.launched, here.length, medium.gain, rtol, places
+        )
+        n, coarse = zip(*(medium.average(powers[:, i]) for i in range(len(places))), strict=True)
+        lost = unresolved(jnp.max(jnp.stack(coarse), axis=0), medium.nodes)
+        status = jnp.where(lost, Status.UNRESOLVED, jnp.where(found, Status.OK, Status.NOT_CONVERGED))
+        return powers, jnp.stack(n, axis=1), status.astype(jnp.int8)
+
+    return from_launch(guided, positions, solved)
 
 
 @dataclass(frozen=True)

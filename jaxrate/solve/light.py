@@ -1,7 +1,7 @@
 """Light along an amplifier: what its channels are, and their powers."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax
@@ -86,6 +86,7 @@ class Rays:
         return tuple(dict.fromkeys(ray.group for ray in self.each))
 
 
+@lru_cache(maxsize=256)
 def rays_of(model: Model) -> Rays:
     """Every channel that runs along an amplifier, as its statement has it; none where there is no amplifier."""
     groups = [p for p in model.processes if isinstance(p, Channels | ASE)]
@@ -124,13 +125,6 @@ class Light:
     positions: tuple[float, ...]
     rays: Rays
 
-    def entering(self, channels: np.ndarray) -> Any:
-        """Powers at the end where channels enter, inside [W], shape (channel, *batch)."""
-        return self._at(channels, self.rays.forward)
-
     def leaving(self, channels: np.ndarray) -> Any:
         """Powers at the end where channels leave, inside [W], shape (channel, *batch)."""
-        return self._at(channels, ~self.rays.forward)
-
-    def _at(self, channels: np.ndarray, first: np.ndarray) -> Any:
-        return self.powers[channels, np.where(first[channels], 0, len(self.positions) - 1)]
+        return self.powers[channels, np.where(self.rays.forward[channels], len(self.positions) - 1, 0)]
