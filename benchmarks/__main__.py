@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.sizes import LANES
+
 HERE = Path(__file__).resolve().parent
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda,cpu"}
 
@@ -57,10 +59,10 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    unknown = [name for name in asked.jobs if name not in jobs.JOBS]
+    unknown = [name for name in asked.jobs if name not in LANES]
     if unknown:
-        raise SystemExit(f"--jobs must name jobs of {', '.join(jobs.JOBS)}, but {', '.join(unknown)} was given.")
-    lanes = {name: asked.lanes or jobs.LANES[name] for name in asked.jobs}
+        raise SystemExit(f"--jobs must name jobs of {', '.join(LANES)}, but {', '.join(unknown)} was given.")
+    lanes = {name: asked.lanes or LANES[name] for name in asked.jobs}
     found = measure.device().split(":")[0]
     if asked.device not in (None, found):
         raise SystemExit(f"--device {asked.device} was asked for, but JAX finds none and would compute on the {found}.")
@@ -95,8 +97,7 @@ def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = "J1,J2,J2G,J3,J4,SWEEP,REDUCE,STORE,BILLION,FIRST,FIT,N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"
-    every += ",A1,A1G,A2,GRIDS"
+    every = ",".join(LANES)
     parser.add_argument("--jobs", type=lambda text: text.split(","), default=every, metavar="A,B", help=f"of {every}")
     parser.add_argument("--lanes", type=positive, help="ensembles of every job (default: each job's full size)")
     parser.add_argument("--rounds", type=positive, default=5, help="times that each case is timed (default: 5)")

@@ -9,9 +9,9 @@ from benchmarks.amplifiers import JUDGED_SLOPES as JUDGED_AMPLIFIERS
 from benchmarks.ensembles import DTYPES
 from benchmarks.figures import FIGURES, Figure, time_text
 from benchmarks.fresh import SAMPLE as FIRST_SAMPLE
-from benchmarks.jobs import LANES
 from benchmarks.kinetics import PROBLEMS
 from benchmarks.measure import spread
+from benchmarks.sizes import LANES
 from benchmarks.stiff import JUDGED as JUDGED_STIFF
 from benchmarks.stiff_peers import FINE, MAX_STEPS
 from benchmarks.transients import JUDGED, JUDGED_SLOPES

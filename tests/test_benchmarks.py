@@ -13,12 +13,12 @@ import pytest
 from mpmath import mp, mpf
 
 from benchmarks import measure as measuring
-from benchmarks import media, peers, reference, report
+from benchmarks import jobs, media, peers, reference, report
 from benchmarks.__main__ import HERE, main, read_arguments
 from benchmarks.ensembles import at, sample
 from benchmarks.floor import FLOOR, floor
-from benchmarks.jobs import LANES
 from benchmarks.measure import Case, Reading, covered, measure
+from benchmarks.sizes import LANES
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.long
@@ -169,6 +169,7 @@ def test_unknown_job_is_refused_with_those_there_are():
 
 def test_every_job_is_run_unless_some_are_named():
     assert read_arguments([]).jobs == list(LANES)
+    assert set(jobs.JOBS) == set(LANES)
 
 
 def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch):
