@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import jax
 import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrate" / "tests"
@@ -20,6 +19,8 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def precision_of_the_process() -> Iterator[None]:
     """The command line turns float64 on for its process, which the next test shares."""
+    import jax  # which reads the variables above once
+
     before = jax.config.values["jax_enable_x64"]
     yield
     jax.config.update("jax_enable_x64", before)

@@ -1,7 +1,6 @@
 """The command line as a user meets it: what it prints, what it writes, how it refuses."""
 
 import math
-import os
 import re
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import jaxrate as jr
 from jaxrate.cli import main
 from jaxrate.cli.arguments import read_over, read_value
 from jaxrate.cli.lasers import pump_parameter
-from jaxrate.cli.programs import private_folder
 from jaxrate.cli.readings import Readings, expected_table
 from jaxrate.cli.solve import _reaches, default_axes
 from jaxrate.cli.transient import ground
@@ -423,19 +421,3 @@ def test_help_names_every_command(capsys):
     assert all(word in out for word in ("demo", "solve", "fit", "show", "media", "--over", "examples:"))
     assert "START:STOP:NUM" in run(capsys, "solve", "--help")
     assert run(capsys, "--version") == f"jaxrate {jr.__version__}\n"
-
-
-def test_programs_are_kept_in_a_folder_of_ones_own(tmp_path: Path):
-    """The second run finds them; a folder that others can write to is not used."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    code = "import sys; from jaxrate.cli import main; sys.exit(main())"
-    run = [sys.executable, "-c", code, "solve", "two-level", "-o", str(tmp_path / "out")]
-    subprocess.run(run, env=environment, check=True, capture_output=True)
-    (folder,) = (tmp_path / "cache" / "jaxrate").iterdir()
-    assert folder.stat().st_mode & 0o077 == 0
-    kept = {path.name for path in folder.iterdir() if path.name.endswith("-cache")}
-    assert kept
-    folder.chmod(0o777)
-    with pytest.raises(PermissionError, match="by others"):
-        private_folder(folder)

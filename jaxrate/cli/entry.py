@@ -35,6 +35,11 @@ examples:
   jaxrate solve nd-yag --over pump.rate=1:1e4:200 --set 'signal.intensity=1 kW/cm^2' -o out
   jaxrate fit fit.toml --data gain.csv       what is free, and how it was measured: `jaxrate fit --help`
   jaxrate sweep sweep.toml -o out            a billion ensembles: `jaxrate sweep --help`
+
+environment:
+  JAX_COMPILATION_CACHE_DIR=DIR              where compiled programs are kept for the next run, instead of
+                                             ~/.cache/jaxrate/compiled (macOS: ~/Library/Caches/jaxrate/compiled)
+  JAX_ENABLE_COMPILATION_CACHE=false         they are not kept
 """
 BROKEN_PIPE = 141
 """Exit code as a shell gives it to a program that SIGPIPE ended."""

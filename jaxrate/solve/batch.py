@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -44,7 +45,7 @@ class Batch:
         """Whether JAX arrays went in, so JAX arrays come out."""
         return any(isinstance(a, jax.Array) for a in self.arrays.values())
 
-    @property
+    @cached_property
     def is_remote(self) -> bool:
         """Whether the work is done on an accelerator."""
         placed = [d.platform for a in self.arrays.values() if isinstance(a, jax.Array) for d in a.devices()]
@@ -60,14 +61,17 @@ class Batch:
         return {name: self._source(name) for name in self.arrays}
 
     def _source(self, name: str) -> np.ndarray:
-        array, core = np.asarray(self.padded(name)), self.cores.get(name, 0)
+        array, core = self._pad(name, np.asarray(self.arrays[name])), self.cores.get(name, 0)
         if array.shape[core:] == self.shape and array.flags.c_contiguous:
             return array.reshape((*array.shape[:core], self.size))
         return np.broadcast_to(array, (*array.shape[:core], *self.shape))
 
     def padded(self, name: str) -> Any:
         """An array with as many batch axes as the batch."""
-        array, core = self.arrays[name], self.cores.get(name, 0)
+        return self._pad(name, self.arrays[name])
+
+    def _pad(self, name: str, array: Any) -> Any:
+        core = self.cores.get(name, 0)
         missing = len(self.shape) - (array.ndim - core)
         return array.reshape((*array.shape[:core], *(1,) * missing, *array.shape[core:]))
 

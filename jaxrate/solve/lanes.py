@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any, Literal, Protocol
 
 import jax
@@ -113,7 +113,7 @@ def run(kernel: Kernel, base: np.ndarray, batch: Batch, progress: Callable[[int]
             flat[name][..., low:high] = values
 
     stream(kernel, base, batch, copy, progress)
-    return {name: _as_jax(r, batch.dtype) for name, r in results.items()} if batch.is_jax else results
+    return _as_jax(results, batch.dtype) if batch.is_jax else results
 
 
 def block_size(kernel: Kernel, remote: bool = False) -> int:
@@ -161,23 +161,28 @@ def stream(
             results = _decided(careful, base, chunk, results, left, lanes)
         return results
 
-    def work(num_blocks: int, part: tuple[int, int]) -> None:
-        low, high = part
-        try:
-            with jax.enable_x64(True), jax.default_device(device):
-                sink(low, high, solved(low, high, num_blocks))
-        except jax.errors.JaxRuntimeError as error:
-            if not _is_exhausted(error) or num_blocks == 1:
-                raise
-            for part in _ranges(low, high, lanes * (num_blocks // 2)):
-                work(num_blocks // 2, part)
-            return
-        if progress is not None:
-            progress(high - low)
+    def work(part: tuple[int, int]) -> None:
+        """A chunk; in parts where there is not enough memory, as fewer blocks in a call, of the same shape, need less.
+
+        It does not call itself: a closure that holds itself would hold the results too, until they are searched for.
+        """
+        left = [(num_blocks, *part)]
+        while left:
+            blocks, low, high = left.pop()
+            try:
+                with jax.enable_x64(True), jax.default_device(device):
+                    sink(low, high, solved(low, high, blocks))
+            except jax.errors.JaxRuntimeError as error:
+                if not _is_exhausted(error) or blocks == 1:
+                    raise
+                left += [(blocks // 2, *part) for part in _ranges(low, high, lanes * (blocks // 2))]
+                continue
+            if progress is not None:
+                progress(high - low)
 
     chunks = _ranges(0, batch.size, lanes * num_blocks)
     one_by_one = batch.is_remote or len(chunks) <= 1
-    for _ in (map if one_by_one else _threads().map)(partial(work, num_blocks), chunks):
+    for _ in (map if one_by_one else _threads().map)(work, chunks):
         pass
 
 
@@ -186,7 +191,7 @@ def _ranges(low: int, high: int, size: int) -> list[tuple[int, int]]:
 
 
 def _is_exhausted(error: Exception) -> bool:
-    """Whether a program did not get the memory it needs: fewer blocks in a call, of the same shape, need less."""
+    """Whether a program did not get the memory it needs."""
     return "RESOURCE_EXHAUSTED" in str(error)
 
 
@@ -291,11 +296,11 @@ def _allocate(kernel: Kernel, base: np.ndarray, batch: Batch) -> dict[str, np.nd
     return {name: result_array((*s.shape, *batch.shape), np.dtype(s.dtype)) for name, s in shapes.items()}
 
 
-def _as_jax(array: np.ndarray, dtype: np.dtype) -> Array:
-    """The same memory as a JAX array, 64 bits wide only if the batch was."""
+def _as_jax(results: dict[str, np.ndarray], dtype: np.dtype) -> Results:
+    """The same memory as JAX arrays, 64 bits wide only if the batch was."""
     device = None if jax.default_backend() == "cpu" else jax.devices("cpu")[0]
     with jax.enable_x64(dtype == np.float64):
-        return jax.device_put(array, device, may_alias=True)
+        return jax.device_put(results, device, may_alias=True)
 
 
 # Accelerators: large blocks, results left there.

@@ -1,5 +1,6 @@
 """Memory of results: asked for beforehand, and used again, as touching fresh pages costs more than a solve."""
 
+import gc
 import math
 import mmap
 import threading
@@ -31,12 +32,18 @@ def check_room(size: int) -> None:
     Raises:
         MemoryError: with what to do instead.
     """
-    free = available() if size > UNASKED else None
+    free = available() if size > UNASKED and not _is_at_hand(size) else None
     if free is not None and size > free:
         raise MemoryError(
             f"The results need {size / 1e9:.3g} GB, but {free / 1e9:.3g} GB of memory are free. Reduce them while they "
             "are solved (jr.sweep(..., reduce='mean')), read fewer observables or times, or take precision='float32'."
         )
+
+
+def _is_at_hand(size: int) -> bool:
+    """Whether kept memory covers it."""
+    with _lock:
+        return size <= sum(map(len, _kept))
 
 
 def available() -> int | None:
@@ -63,7 +70,7 @@ def result_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     if size < SMALLEST:
         return _aligned(size).view(dtype).reshape(shape)
-    memory = _taken(size) or _fresh(size)
+    memory = _taken(size) or _taken_back(size) or _fresh(size)
     whole = np.frombuffer(memory, np.uint8)
     weakref.finalize(whole, _give_back, memory).atexit = False
     return whole[:size].view(dtype).reshape(shape)
@@ -80,6 +87,12 @@ def _fresh(size: int) -> mmap.mmap:
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
+
+
+def _taken_back(size: int) -> mmap.mmap | None:
+    """Kept memory, after JAX has let go of what is behind arrays of its own that are gone: it waits for this call."""
+    gc.collect(0)
+    return _taken(size)
 
 
 def _taken(size: int) -> mmap.mmap | None:

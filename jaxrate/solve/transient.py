@@ -65,7 +65,7 @@ class Evolve:
         ValueError: times that decrease, repeat, are negative or not finite; a start that names no level or does not
             sum to one; a drive that ends before the last time; a tolerance that is not positive. On a model: narrow
             light on an inhomogeneous line without `classes`, or with a drive of what the classes are placed by; a start
-        that has classes itself.
+            that has classes itself.
 
     Examples:
         >>> decay = jr.Evolve(np.linspace(0, 1e-3, 101), start={"4F3/2": 1.0})
