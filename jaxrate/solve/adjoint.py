@@ -171,6 +171,39 @@ def _doubled_pulled(limit: int, known: tuple[Array, Array, Array], C: Array) -> 
 doubled_back.defvjp(_doubled_kept, _doubled_pulled)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def stepped_back(X: Array, n: Array, num: int) -> Array:
+    """Populations after each of `num` steps by one propagator, (step, level, lane), for reverse mode."""
+
+    def step(n: Array, _: None) -> tuple[Array, Array]:
+        after = product(X, n[:, None])[:, 0]
+        return after, after
+
+    return lax.scan(step, n, None, length=num)[1]
+
+
+def _stepped_kept(X: Array, n: Array, num: int) -> tuple[Array, tuple[Array, Array, Array]]:
+    path = stepped_back(X, n, num)
+    return path, (X, n, path)
+
+
+def _stepped_pulled(num: int, known: tuple[Array, Array, Array], C: Array) -> tuple[Array, Array]:
+    X, n, path = known
+    started = jnp.concatenate([n[None], path[:-1]])
+
+    def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        of_n, of_X = state
+        before, own = (lax.dynamic_index_in_dim(a, num - 1 - k, 0, keepdims=False) for a in (started, C))
+        of_n = own + _of_transpose(X, of_n[:, None])[:, 0]
+        return of_n, of_X + of_n[:, None] * before[None]
+
+    of_n, of_X = lax.fori_loop(0, num, step, (jnp.zeros_like(n), jnp.zeros_like(X)))
+    return of_X, _of_transpose(X, of_n[:, None])[:, 0]
+
+
+stepped_back.defvjp(_stepped_kept, _stepped_pulled)
+
+
 def _in_memory(X: Array, k: Array) -> Array:
     """The same array, as one that XLA cannot make part of a larger expression and compute again and again.
 

@@ -1,6 +1,6 @@
 """Paths in time of linear networks: exact from one time to the next, however far apart they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ from jax import Array
 from jaxrate.network.coefficients import Parameters
 from jaxrate.network.dynamics import by_reaction
 from jaxrate.network.network import Network
+from jaxrate.solve import adjoint
 from jaxrate.solve.block import Block
 from jaxrate.solve.drive import Drive, driven
 from jaxrate.solve.propagator import Generator, applied, at_times, generator, product, propagator
@@ -24,6 +25,10 @@ first-level cache, which is a twenty-fourth of the memory of a block."""
 
 STRIDE = 4
 """Evenly spaced times computed together, each from the same populations."""
+
+ROWS = 16
+"""Up to so many rows of an observable, populations for one, are kept apart until the end of the path: those that
+nobody reads, as a function of the whole path may, are then not kept at all."""
 
 FLOAT32_STEPS = 128
 """Steps whose rounding errors in float32 may add up."""
@@ -84,11 +89,15 @@ def _generator(block: Block, parameters: Parameters) -> Generator:
 
 
 Read = Callable[[Array], dict[str, Any]]
-"""Observables of one moment, from populations (level, lane)."""
+"""Observables of one moment, from populations (level, lane); few rows apart, as lists of arrays."""
 
 
 def _reader(block: Block, parameters: Parameters) -> Read:
-    return lambda n: at_moment(block, n, parameters, with_path(block))
+    def read(n: Array) -> dict[str, Any]:
+        found = at_moment(block, n, parameters, with_path(block))
+        return {name: list(value) if value.ndim > 1 and len(value) <= ROWS else value for name, value in found.items()}
+
+    return read
 
 
 def _passed(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> tuple[Array, dict[str, Array]]:
@@ -103,6 +112,10 @@ def _uniform(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> 
     """By the first powers of one propagator, again and again."""
     precise = n.dtype if stage.size <= FLOAT32_STEPS else jnp.float64
     X, n = propagator(K, times[-1] / (stage.size - stage.from_start)).astype(precise), n.astype(precise)
+    if K.way.mode == "reverse":
+        path = adjoint.stepped_back(X, n, stage.size - stage.from_start)
+        moments = jnp.concatenate([n[None], path]) if stage.from_start else path
+        return moments[-1], jax.vmap(read)(moments[: stage.num])
 
     powers = [X]
     while len(powers) < min(STRIDE, stage.num // 2):
@@ -114,15 +127,17 @@ def _uniform(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> 
         return after[-1], jax.tree.map(lambda *values: jnp.stack(values), *(read(moment) for moment in moments))
 
     n, found = jax.lax.scan(stride, n, None, length=stage.num // len(powers))
-    found = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
+    found = jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), found)
     for _ in range(stage.num % len(powers)):
         n, before = applied(K, X, n), n
         last = read(before if stage.from_start else n)
-        found = {name: jnp.concatenate([value, last[name][None]]) for name, value in found.items()}
+        found = jax.tree.map(lambda value, last: jnp.concatenate([value, last[None]]), found, last)
     return applied(K, X, n) if stage.goes_on and not stage.from_start else n, found
 
 
-def _joined(parts: list[Array]) -> Array:
-    """Stages one after the other, (time, *core, lane) as (*core, time, lane)."""
+def _joined(parts: Sequence[Any]) -> Array:
+    """Stages one after the other, (time, *core, lane) as (*core, time, lane), and rows together."""
+    if isinstance(parts[0], list):
+        return jnp.stack([_joined(rows) for rows in zip(*parts, strict=True)])
     whole = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
     return jnp.moveaxis(whole, 0, -2)
