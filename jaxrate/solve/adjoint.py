@@ -171,9 +171,8 @@ def _doubled_pulled(limit: int, known: tuple[Array, Array, Array], C: Array) -> 
 doubled_back.defvjp(_doubled_kept, _doubled_pulled)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def stepped_back(X: Array, n: Array, num: int) -> Array:
-    """Populations after each of `num` steps by one propagator, (step, level, lane), for reverse mode."""
+def stepped(X: Array, n: Array, num: int) -> Array:
+    """Populations after each of `num` steps by one propagator, shape (step, level, lane)."""
 
     def step(n: Array, _: None) -> tuple[Array, Array]:
         after = product(X, n[:, None])[:, 0]
@@ -182,8 +181,14 @@ def stepped_back(X: Array, n: Array, num: int) -> Array:
     return lax.scan(step, n, None, length=num)[1]
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def stepped_back(X: Array, n: Array, num: int) -> Array:
+    """`stepped`, for reverse mode."""
+    return stepped(X, n, num)
+
+
 def _stepped_kept(X: Array, n: Array, num: int) -> tuple[Array, tuple[Array, Array, Array]]:
-    path = stepped_back(X, n, num)
+    path = stepped(X, n, num)
     return path, (X, n, path)
 
 

@@ -113,7 +113,7 @@ def _uniform(K: Generator, n: Array, times: Array, stage: Stage, read: Read) -> 
     precise = n.dtype if stage.size <= FLOAT32_STEPS else jnp.float64
     X, n = propagator(K, times[-1] / (stage.size - stage.from_start)).astype(precise), n.astype(precise)
     if K.way.mode == "reverse":
-        path = adjoint.stepped_back(X, n, stage.size - stage.from_start)
+        path: Any = adjoint.stepped_back(X, n, stage.size - stage.from_start)
         moments = jnp.concatenate([n[None], path]) if stage.from_start else path
         return moments[-1], jax.vmap(read)(moments[: stage.num])
 
