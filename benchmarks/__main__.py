@@ -2,7 +2,9 @@
 
 Everything, with the peers of the extra `bench`: `python -m benchmarks --floor FLOOR.C --json benchmarks/results.json`;
 then `python -m benchmarks --write`. Transients alone: `--jobs J2,J2G,J3`; lasers and reactions:
-`--jobs "N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"`; amplifiers: `--jobs A1,A1G,A2,GRIDS`.
+`--jobs "N1,N2 Robertson,N2 Oregonator,N3,POWER,STEPS"`; amplifiers: `--jobs A1,A1G,A2,GRIDS`; the curves over numbers
+of ensembles and of levels: `--jobs MACHINE,J1,J2,SIZES,LEVELS`. On a GPU the same, to `--json
+benchmarks/results-gpu.json`: it is kept beside, and SCALING.md shows both.
 """
 
 import argparse
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = read_arguments(arguments)
     if asked.device is not None:
         os.environ["JAX_PLATFORMS"] = PLATFORMS[asked.device]  # before the first import of jax; children inherit it
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or children would find the GPU's memory taken
     if asked.write:
         return write(asked.json or HERE / "results.json")
     from benchmarks import report
@@ -36,20 +39,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(source: Path) -> int:
-    """RESULTS.md and its diagram, beside the JSON they are made from."""
-    from benchmarks import diagram, report
+    """The pages and their pictures, beside the JSON they are made from: of results-gpu.json RESULTS-GPU.md."""
+    from benchmarks import report, scaling
+    from benchmarks.pictures import PICTURES
 
     if not source.is_file():
         raise SystemExit(f"--write reads what `--json {source}` kept, but there is no such file.")
-    kept = json.loads(source.read_text(encoding="utf-8"))
-    page = source.with_name("RESULTS.md")
-    page.write_text(report.markdown(kept), encoding="utf-8")
+    kept, suffix = json.loads(source.read_text(encoding="utf-8")), suffix_of(source)
+    page = source.with_name(f"RESULTS{suffix.upper()}.md")
+    page.write_text(report.markdown(kept, suffix), encoding="utf-8")
     written = [page]
-    if diagram.has_curves(kept):
-        written.append(source.with_name(diagram.FILE))
-        diagram.draw(kept, written[-1])
+    for picture in PICTURES:
+        if picture.has_curves(kept):
+            written.append(source.with_name(picture.file(suffix)))
+            picture.draw(kept, written[-1])
+    if not suffix:
+        written += scaling.write(kept, source.parent)
     print("wrote " + ", ".join(str(path) for path in written))
     return 0
+
+
+def suffix_of(source: Path) -> str:
+    """What the files of this run have behind their names: "-gpu" of results-gpu.json."""
+    return source.stem.removeprefix("results") if source.stem.startswith("results-") else ""
 
 
 def run(asked: argparse.Namespace) -> dict[str, Any]:
@@ -77,12 +89,23 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
 
 def peers_of(job: str, lanes: int, tell: Callable[[str], None]) -> list[Any]:
     """Cases of the libraries that can do a job."""
-    from benchmarks import amplifiers, exponentials, fits, kinetics, lasers, ode, peers, stiff_peers, transients
+    from benchmarks import (
+        amplifiers,
+        by_levels,
+        by_size,
+        exponentials,
+        fits,
+        kinetics,
+        lasers,
+        ode,
+        peers,
+        stiff_peers,
+        transients,
+    )
 
-    if job == "A1":
-        return amplifiers.peers(lanes)
-    if job == "J1":
-        return peers.solvers(lanes)
+    everywhere = {"A1": amplifiers.peers, "J1": peers.solvers, "SIZES": by_size.solvers, "LEVELS": by_levels.solvers}
+    if job in everywhere:
+        return everywhere[job](lanes)
     if job == "FIT":
         return fits.peers(lanes, tell)
     if job == "N1":
@@ -99,14 +122,20 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     every = ",".join(LANES)
     parser.add_argument("--jobs", type=lambda text: text.split(","), default=every, metavar="A,B", help=f"of {every}")
-    parser.add_argument("--lanes", type=positive, help="ensembles of every job (default: each job's full size)")
+    parser.add_argument(
+        "--lanes",
+        type=positive,
+        help="ensembles of every job, of some the most (default: each job's full size)",
+    )
     parser.add_argument("--rounds", type=positive, default=5, help="times that each case is timed (default: 5)")
     parser.add_argument("--device", choices=PLATFORMS, help="what JAX computes on (default: what it finds)")
     parser.add_argument("--floor", type=Path, metavar="FLOOR.C", help="source of the hand-written C program")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do J1 to J3, FIT, N1, N2, A1")
+    parser.add_argument("--no-peers", action="store_true", help="leave out what else can do the same jobs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to keep the result, or what --write reads")
     parser.add_argument(
-        "--write", action="store_true", help="time nothing: write RESULTS.md and its diagram from the JSON"
+        "--write",
+        action="store_true",
+        help="time nothing: write the pages and pictures from the JSON",
     )
     return parser.parse_args(arguments)
 

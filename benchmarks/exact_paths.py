@@ -1,4 +1,4 @@
-"""Exact populations of the four-level medium in time, to 50 digits, and their derivatives.
+"""Exact populations of the four-level medium, and of larger ones, in time, to 50 digits, and their derivatives.
 
 A time that a computer holds is a whole number of halves of halves of a second. So the propagator over the smallest
 such part, which a few terms of its series give, need only be squared again and again: the binary digits of a time say
@@ -12,9 +12,17 @@ from typing import Any
 import mpmath
 from mpmath import mp, mpf
 
-from benchmarks.reference import DIGITS, GUARD, Transition, exactly, four_level_rates, four_level_transitions
+from benchmarks.media import Large
+from benchmarks.reference import (
+    DIGITS,
+    GUARD,
+    Transition,
+    exactly,
+    four_level_rates,
+    four_level_transitions,
+    large_transitions,
+)
 
-LEVELS = 4
 TERMS = 40
 SHORT = 2**-20
 """Largest rate times the time that so many terms cover: 2**-800 and less is left out."""
@@ -29,25 +37,26 @@ Given = Mapping[str, Any]
 def _path(transitions: tuple[Transition, ...], times: tuple[float, ...], digits: int) -> Path:
     """Populations from all in level 0, in so many digits."""
     with mp.workdps(digits):
+        levels = 1 + max(max(i, j) for i, j, _ in transitions)
         unit = max(time.as_integer_ratio()[1] for time in times)
-        while LEVELS * max(rate for _, _, rate in transitions) > SHORT * unit:
+        while levels * max(rate for _, _, rate in transitions) > SHORT * unit:
             unit *= 2
         counts = [int(mpf(time) * unit) for time in times]
-        powers = [_short(transitions, unit)]
-        n, done, found = [mpf(level == 0) for level in range(LEVELS)], 0, []
+        powers = [_short(transitions, levels, unit)]
+        n, done, found = [mpf(level == 0) for level in range(levels)], 0, []
         for count in counts:
             n, done = _passed(powers, n, count - done), count
             found.append(n)
         return found
 
 
-def _short(transitions: Sequence[Transition], unit: int) -> Matrix:
+def _short(transitions: Sequence[Transition], levels: int, unit: int) -> Matrix:
     """Propagator over 1/unit of a second."""
-    K = [[mpf(0)] * LEVELS for _ in range(LEVELS)]
+    K = [[mpf(0)] * levels for _ in range(levels)]
     for source, to, rate in transitions:
         K[to][source] += mpf(rate) / unit
         K[source][source] -= mpf(rate) / unit
-    total = term = [[mpf(i == j) for j in range(LEVELS)] for i in range(LEVELS)]
+    total = term = [[mpf(i == j) for j in range(levels)] for i in range(levels)]
     for k in range(1, TERMS + 1):
         term = [[x / k for x in row] for row in _product(term, K)]
         total = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(total, term, strict=True)]
@@ -81,8 +90,18 @@ def of_parameters(theta: Given, times: Sequence[float]) -> Path:
     return _of(four_level_rates(theta), times)
 
 
+@exactly
+def of_large(medium: Large, pump: float, times: Sequence[float]) -> Path:
+    """Populations of a large medium."""
+    return _of_transitions(large_transitions(medium, pump), times)
+
+
 def _of(rates: Given, times: Sequence[float]) -> Path:
-    transitions = tuple((i, j, mpf(rate)) for i, j, rate in four_level_transitions(rates))
+    return _of_transitions(four_level_transitions(rates), times)
+
+
+def _of_transitions(listed: Sequence[Transition], times: Sequence[float]) -> Path:
+    transitions = tuple((i, j, mpf(rate)) for i, j, rate in listed)
     return _path(transitions, tuple(float(time) for time in times), mp.dps)
 
 

@@ -13,14 +13,23 @@ import jax
 import numpy as np
 
 import jaxrate as jr
-from benchmarks import amplifiers, fits, kinetics, lasers, media, powers, reference, steps, transients
-from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
+from benchmarks import (
+    amplifiers,
+    by_levels,
+    by_size,
+    fits,
+    kinetics,
+    lasers,
+    machine,
+    media,
+    operations,
+    powers,
+    reference,
+    steps,
+    transients,
+)
+from benchmarks.ensembles import DTYPES, at, in_precision, largest, populations, put, sample
 from benchmarks.measure import Case, Reading
-
-
-def populations(state: jr.Solution) -> Any:
-    """Populations of all levels, an observable."""
-    return state.populations
 
 
 def steady(lanes: int) -> list[Case]:
@@ -39,7 +48,8 @@ def _steady(bench: jr.Experiment, lanes: int, dtype: str) -> Case:
             reference.relative_error(numbers[:, i], reference.of_parameters(at(batch, i))) for i in sample(lanes)
         )
 
-    return Case("J1", "jaxrate", dtype, lanes, in_precision(dtype, lambda: bench(batch)), error)
+    call, about = in_precision(dtype, lambda: bench(batch)), operations.about(bench, 6 + 5, dtype)
+    return Case("J1", "jaxrate", dtype, lanes, call, error, about=about)
 
 
 def gradients(lanes: int) -> list[Case]:
@@ -121,6 +131,7 @@ def reduced_sweep(lanes: int) -> list[Case]:
             error,
             rounds=1,
             in_process=False,
+            about=operations.about_gain,
         )
     ]
 
@@ -195,11 +206,14 @@ def fresh(name: str, lanes: int) -> Reading:
 
 
 JOBS: dict[str, Callable[[int], list[Case]]] = {
+    "MACHINE": machine.machine,
     "J1": steady,
     "J2": partial(transients.curves, "J2"),
     "J2G": transients.decay_observable,
     "J3": partial(transients.curves, "J3"),
     "J4": gradients,
+    "SIZES": by_size.sizes,
+    "LEVELS": by_levels.levels,
     "SWEEP": stored_sweep,
     "REDUCE": reduced_sweep,
     "STORE": kept_sweep,

@@ -55,7 +55,8 @@ class Case:
         rounds: How often it is timed at most.
         in_process: Whether a first call prepares the others; calls in processes of their own have nothing to prepare.
         detail: What else is to be known of how it is done: "Kvaerno5, 256 at a time".
-        may_fail: Whether a failure is a finding about a library, and not one of the run.
+        may_fail: Whether a failure is a finding about a library or a machine, and not one of the run.
+        about: Facts that need no timing, asked for once: operations and bytes of an ensemble.
     """
 
     job: str
@@ -69,6 +70,7 @@ class Case:
     in_process: bool = True
     detail: str = ""
     may_fail: bool = False
+    about: Callable[[], dict[str, float]] | None = None
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Record:
     preparing: Reading | None = None
     error: float | None = None
     failed: str | None = None
+    about: dict[str, float] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """The first call: it compiles, and what it returns is judged."""
@@ -103,6 +106,8 @@ class Record:
             reading = read(self.case.call) if judged else best(self.case.call)
             if judged and self.case.error:
                 self.error = self.case.error(reading.output)
+            if judged and self.case.about:
+                self.about = self.case.about()
         except Exception as error:  # whatever it is belongs into the table
             self.failed = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
             return None
@@ -126,9 +131,8 @@ class Record:
                 [r.compile_seconds for r in ([self.preparing] if self.preparing else self.readings)]
             ),
             "error": self.error,
-            "facts": {
-                name: _median([r.facts[name] for r in self.readings]) for r in self.readings[:1] for name in r.facts
-            },
+            "facts": self.about
+            | {name: _median([r.facts[name] for r in self.readings]) for r in self.readings[:1] for name in r.facts},
             "failed": self.failed,
             "may_fail": case.may_fail,
         }

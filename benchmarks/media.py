@@ -5,7 +5,7 @@ user varies: B and the intensity follow from spontaneous and stimulated emission
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import isqrt, pi
 from typing import Any
@@ -169,9 +169,18 @@ def large(num_levels: int = 40, num_collisions: int = 60, num_decays: int = 59) 
 
 
 @cache
-def large_model() -> jr.Model:
-    """The large medium as a user states it."""
-    medium = large()
+def of_levels(num_levels: int) -> Large:
+    """A medium of that kind with fewer levels: half as many collisions more than levels, as many decays, a beam."""
+    pairs = num_levels * (num_levels - 1) // 2
+    collisions = min(3 * num_levels // 2, pairs // 2)
+    decays = min(3 * num_levels // 2 - 1, pairs - collisions)
+    return replace(large(num_levels, collisions, decays), driven=min(num_levels // 2, num_levels - 2))
+
+
+@cache
+def large_model(medium: Large | None = None) -> jr.Model:
+    """The large medium, or another of its kind, as a user states it."""
+    medium = medium or large()
     top, shape = len(medium.energies) - 1, jr.Lorentzian(FWHM)
     lines = [jr.Radiative(s.label, f"{s.upper} -> {s.lower}", A=s.rate, lineshape=shape) for s in medium.lines]
     return jr.Model(

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg
 
 from benchmarks import media, reference
-from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
+from benchmarks.ensembles import DTYPES, SAMPLE, at, in_precision, largest, put, sample
 from benchmarks.measure import Case
 
 VMAP = "vmap(jnp.linalg.solve)"
@@ -39,19 +39,19 @@ def matrices(rates: Mapping[str, Any], xp: Any, *, normed: bool = True) -> Any:
     return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def right_side(dtype: str) -> np.ndarray:
-    """Norm of one, balance of zero, shape (4,)."""
-    return np.array([1, 0, 0, 0], dtype)
+def right_side(dtype: str, num_levels: int = 4) -> np.ndarray:
+    """Norm of one, balance of zero, shape (level,)."""
+    return np.eye(num_levels, dtype=dtype)[0]
 
 
-def error_of(rates: Mapping[str, Any], lanes: int) -> Callable[[Any], float]:
-    """Judge of populations of shape (lane, 4)."""
+def error_of(rates: Mapping[str, Any], lanes: int, num: int = SAMPLE) -> Callable[[Any], float]:
+    """Judge of populations of shape (lane, 4), on so many of them."""
 
     def error(found: Any) -> float:
-        found = np.asarray(found)
-        return largest(
-            reference.relative_error(found[i], reference.of_rates(at(rates, int(i)))[:-1]) for i in sample(lanes)
-        )
+        chosen = sample(lanes, num)
+        found = np.asarray(found[chosen])
+        exact = (reference.of_rates(at(rates, int(i)))[:-1] for i in chosen)
+        return largest(reference.relative_error(numbers, one) for numbers, one in zip(found, exact, strict=True))
 
     return error
 
@@ -61,28 +61,46 @@ def solvers(lanes: int) -> list[Case]:
     return [case for dtype in DTYPES for case in (*_jax_solvers(lanes, dtype), *_host_solvers(lanes, dtype))]
 
 
-def _jax_solvers(lanes: int, dtype: str) -> Iterator[Case]:
-    rates, one = put(media.draw_rates(lanes), dtype), right_side(dtype)
+def vmap_solver(rates: Mapping[str, np.ndarray], dtype: str) -> Callable[[], Any]:
+    """A call of JAX's solver, which makes the matrices of the rates too, to populations (lane, 4)."""
+    on_device, one = put(rates, dtype), right_side(dtype)
     solve = jax.vmap(jnp.linalg.solve, in_axes=(0, None))
     whole = jax.jit(lambda rates: solve(matrices(rates, jnp), jnp.asarray(one)))
-    given = jax.jit(lambda K: solve(K, jnp.asarray(one)))
+    return in_precision(dtype, lambda: whole(on_device))
+
+
+def vmap_solver_given(K: Any) -> Callable[[], Any]:
+    """A call of JAX's solver on normed matrices (lane, level, level), to populations (lane, level)."""
+    dtype = str(K.dtype)
+    one = right_side(dtype, K.shape[-1])
+    given = jax.jit(lambda K: jax.vmap(jnp.linalg.solve, in_axes=(0, None))(K, jnp.asarray(one)))
+    return in_precision(dtype, lambda: given(K))
+
+
+def numpy_solver(K: np.ndarray) -> Callable[[], np.ndarray]:
+    """A call of NumPy's solver on normed matrices (lane, level, level), to populations (lane, level)."""
+    one = right_side(str(K.dtype), K.shape[-1])
+    return lambda: np.linalg.solve(K, one[:, None])[..., 0]
+
+
+def _jax_solvers(lanes: int, dtype: str) -> Iterator[Case]:
+    rates = media.draw_rates(lanes)
+    on_device = put(rates, dtype)
     with jax.enable_x64(dtype == "float64"):
-        K, error = jax.block_until_ready(jax.jit(lambda rates: matrices(rates, jnp))(rates)), error_of(rates, lanes)
-    yield Case("J1", VMAP, dtype, lanes, in_precision(dtype, lambda: whole(rates)), error)
-    yield Case("J1", VMAP_GIVEN, dtype, lanes, in_precision(dtype, lambda: given(K)), error)
+        K = jax.block_until_ready(jax.jit(lambda rates: matrices(rates, jnp))(on_device))
+    error = error_of(on_device, lanes)
+    yield Case("J1", VMAP, dtype, lanes, vmap_solver(rates, dtype), error)
+    yield Case("J1", VMAP_GIVEN, dtype, lanes, vmap_solver_given(K), error)
 
 
 def _host_solvers(lanes: int, dtype: str) -> Iterator[Case]:
     rates = {name: value.astype(dtype) for name, value in media.draw_rates(lanes).items()}
     K, one, few = matrices(rates, np), right_side(dtype), min(lanes, LOOP_LANES)
 
-    def batched() -> np.ndarray:
-        return np.linalg.solve(K, one[:, None])[..., 0]
-
     def loop() -> np.ndarray:
         with warnings.catch_warnings():  # it finds each of these matrices ill-conditioned and says so
             warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
             return np.stack([scipy.linalg.solve(K[i], one) for i in range(few)])
 
-    yield Case("J1", NUMPY, dtype, lanes, batched, error_of(rates, lanes), on_host=True)
+    yield Case("J1", NUMPY, dtype, lanes, numpy_solver(K), error_of(rates, lanes), on_host=True)
     yield Case("J1", LOOP, dtype, few, loop, error_of(rates, few), on_host=True)

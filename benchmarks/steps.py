@@ -1,6 +1,7 @@
-"""STEPS: what a step of the stiff engine costs, by the number of populations.
+"""STEPS: what a step of the stiff engine costs, by the number of populations, and how many operations it is.
 
-The engine itself is timed, on one block of lanes as it solves them, which is the work of one core.
+The engine itself is timed, on one block of lanes as it solves them, which is the work of one core. Steps that are
+rejected count as steps, in time and in operations.
 """
 
 from collections.abc import Callable
@@ -11,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import lasers
-from benchmarks.ensembles import in_precision
+from benchmarks import lasers, operations
+from benchmarks.ensembles import in_precision, is_remote
 from benchmarks.measure import Case, Reading, read
 from benchmarks.stiff import ROUNDS
 from jaxrate.network.compile import compile_network
@@ -20,7 +21,7 @@ from jaxrate.network.network import Network
 from jaxrate.solve import stiff
 from jaxrate.solve.lanes import WIDE
 from jaxrate.solve.motion import Motion
-from jaxrate.solve.rosenbrock import START, Integrator, Tolerance
+from jaxrate.solve.rosenbrock import START, Integrator, Lane, Tolerance
 
 RTOL, MAX_STEPS = 1e-6, 100_000
 
@@ -50,13 +51,14 @@ def _case(num_populations: int, lanes: int) -> Case:
 
     run = program(num_populations, lanes)
     known: dict[str, Any] = {"detail": "one block", "rounds": ROUNDS}
+    known["about"] = lambda: step_operations(num_populations, lanes)
     return Case("STEPS", name_of(num_populations), "float64", lanes, in_precision("float64", call), **known)
 
 
 def program(num_populations: int, lanes: int) -> Callable[[], Any]:
     """A call of the engine, to populations (population, time, lane), status (lane,) and steps (lane,)."""
     network, theta = compile_network(lasers.ladder(num_populations)), parameters(num_populations, lanes)
-    path = jax.jit(_path_of(network, lanes), compiler_options=WIDE)
+    path = jax.jit(_path_of(network, lanes), compiler_options=None if is_remote() else WIDE)
     return lambda: path(jnp.asarray(network.base), theta)
 
 
@@ -75,13 +77,33 @@ def parameters(num_populations: int, lanes: int) -> dict[str, np.ndarray]:
 
 
 def _path_of(network: Network, lanes: int) -> Callable[..., Any]:
-    tolerance, motion = Tolerance(RTOL, stiff.smallest(network), max_steps=MAX_STEPS), Motion(network)
-
     def path(base: jax.Array, theta: dict[str, jax.Array]) -> Any:
-        times, never = jnp.append(jnp.asarray(lasers.TIMES), jnp.inf), jnp.array([jnp.inf])
-        start = jnp.zeros((motion.size, lanes)).at[0].set(1.0)
-        inputs = motion.inputs(network.parameters(base, theta), theta, lanes)
-        how = Integrator(motion, tolerance, base, times, never)
-        return how.path({**inputs, START: start}, jnp.ones(lanes, bool))
+        return _integrator(network, base).path(_inputs(network, base, theta, lanes), jnp.ones(lanes, bool))
 
     return path
+
+
+def _integrator(network: Network, base: jax.Array) -> Integrator:
+    tolerance = Tolerance(RTOL, stiff.smallest(network), max_steps=MAX_STEPS)
+    times, never = jnp.append(jnp.asarray(lasers.TIMES), jnp.inf), jnp.array([jnp.inf])
+    return Integrator(Motion(network), tolerance, base, times, never)
+
+
+def _inputs(network: Network, base: jax.Array, theta: dict[str, Any], lanes: int) -> dict[str, jax.Array]:
+    motion = Motion(network)
+    start = jnp.zeros((motion.size, lanes)).at[0].set(1.0)
+    return {**motion.inputs(network.parameters(base, theta), theta, lanes), START: start}
+
+
+def step_operations(num_populations: int, lanes: int) -> dict[str, float]:
+    """Operations of a step of one lane: its Jacobian, factors, stages and error, not what it puts out."""
+    network, theta = compile_network(lasers.ladder(num_populations)), parameters(num_populations, lanes)
+    with jax.enable_x64(True):
+        base = jnp.asarray(network.base)
+        inputs = _inputs(network, base, {name: jnp.asarray(values) for name, values in theta.items()}, lanes)
+
+        def step(inputs: dict[str, jax.Array], lane: Lane) -> Any:
+            how = _integrator(network, base)
+            return how.step(how.moving(inputs), lane)
+
+        return operations.per_lane(operations.counted(step, inputs, _integrator(network, base).begin(inputs)), lanes)

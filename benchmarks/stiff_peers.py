@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import stiff
-from benchmarks.ensembles import in_precision
+from benchmarks.ensembles import in_precision, is_remote
 from benchmarks.measure import Case, Reading, read
 from benchmarks.ode import Way, diffrax_at, quickest
 from benchmarks.stiff import JUDGED, ROUNDS, Problem
@@ -40,6 +40,8 @@ WAYS = {
 }
 """Of diffrax; the quickest is timed. Of Kvaerno3 and Kvaerno5 with 64, 256 and 1024 at a time these were the best of
 each job: more than 64 lasers wait for the slowest, and Kvaerno5 takes twice to six times as long at N2."""
+REMOTE_BATCH = 4096
+"""On an accelerator, where diffrax works on all of them side by side, by the first of these solvers."""
 MAX_STEPS = 16_384
 """Of diffrax, whose Kvaerno3 takes up to 13,000 for a laser. In some two of a hundred the settled laser stops it, at
 steps without end that it rejects; more of them would only take longer to give up."""
@@ -83,8 +85,16 @@ def solvers(problem: Problem, lanes: int, report: Callable[[str], None]) -> list
     if is_installed("numbalsoda", problem, report):
         cases += [_numbalsoda(problem, min(lanes, LANES), rtol) for rtol in TOLERANCES[problem.job]]
     if is_installed("diffrax", problem, report):
-        cases.append(_diffrax(problem, min(lanes, DIFFRAX_BATCHES * WAYS[problem.job][0].batch), report))
+        ways = ways_of(problem)
+        few = min(lanes, REMOTE_BATCH if is_remote() else DIFFRAX_BATCHES * ways[0].batch)
+        cases.append(_diffrax(problem, ways, few, report))
     return cases
+
+
+def ways_of(problem: Problem) -> tuple[Way, ...]:
+    """How diffrax may be used on this device."""
+    ways = WAYS[problem.job]
+    return (replace(ways[0], batch=REMOTE_BATCH),) if is_remote() else ways
 
 
 def is_installed(module: str, problem: Problem, report: Callable[[str], None]) -> bool:
@@ -120,9 +130,9 @@ def _scipy_run(problem: Problem, method: str, lanes: int, atol: Any) -> Callable
     return lambda: np.stack([stiff.scipy_path(problem, method, row, RTOL, atol) for row in p], axis=-1)
 
 
-def _diffrax(problem: Problem, lanes: int, report: Callable[[str], None]) -> Case:
+def _diffrax(problem: Problem, ways: tuple[Way, ...], lanes: int, report: Callable[[str], None]) -> Case:
     report(f"trial: {problem.job} {diffrax_at(RTOL)}")
-    way = quickest(WAYS[problem.job], lambda way: diffrax_run(problem, way, lanes))
+    way = quickest(ways, lambda way: diffrax_run(problem, way, lanes))
     call, judge = _telling(diffrax_run(problem, way, lanes)), stiff.judge(problem, finished=True)
     return Case(problem.job, diffrax_at(RTOL), "float64", lanes, call, judge, detail=str(way), **TWICE)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrate as jr
-from benchmarks import exact_paths, media, reference
+from benchmarks import exact_paths, media, operations, reference
 from benchmarks.ensembles import DTYPES, at, in_precision, largest, put, sample
 from benchmarks.measure import Case
 
@@ -50,9 +50,11 @@ def _curves(bench: jr.Experiment, job: str, lanes: int, dtype: str) -> list[Case
             for name, exact in _slopes(job, at(fewer, int(i)))
         )
 
+    value = in_precision(dtype, lambda: bench(batch))
     both = in_precision(dtype, lambda: bench.value_and_grad(fewer, wrt=WRT))
+    about = operations.about(bench, 6 + 100, dtype) if job == "J2" else None
     return [
-        Case(job, "jaxrate", dtype, lanes, in_precision(dtype, lambda: bench(batch)), lambda r: judge(r["inversion"])),
+        Case(job, "jaxrate", dtype, lanes, value, lambda found: judge(found["inversion"]), about=about),
         Case(job, "value and gradient", dtype, few, both, slope_error),
     ]
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import amplifier_peers, amplifiers, erbium, grids, report
+from benchmarks import amplifier_peers, amplifiers, erbium, grids, notes, report
 from benchmarks.__main__ import peers_of
 from benchmarks.erbium import Amplifier
 from benchmarks.figures import FIGURES
@@ -145,7 +145,7 @@ def test_every_figure_has_its_entry() -> None:
 
 
 def test_the_page_says_what_the_jobs_are() -> None:
-    assert report.notes({"entries": [{"job": "A2"}]})[-len(report.NOTES_OF_AMPLIFIERS) :] == report.NOTES_OF_AMPLIFIERS
+    assert notes.notes({"entries": [{"job": "A2"}]})[-len(notes.NOTES_OF_AMPLIFIERS) :] == notes.NOTES_OF_AMPLIFIERS
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import jobs, kinetics, lasers, powers, report, steps, stiff, stiff_peers
+from benchmarks import jobs, kinetics, lasers, notes, powers, report, steps, stiff, stiff_peers
 from benchmarks.__main__ import main, peers_of
 from benchmarks.figures import FIGURES, Figure
 from tests.test_benchmarks import entry, run_of
@@ -100,5 +100,5 @@ def test_a_ratio_is_of_the_rounds_that_both_were_timed_in() -> None:
 
 
 def test_the_page_says_how_lasers_were_compared(run: dict[str, Any]) -> None:
-    assert all(note in report.markdown(run) for note in report.NOTES_OF_LASERS)
-    assert not any(note in report.markdown(run_of([entry("J1")])) for note in report.NOTES_OF_LASERS)
+    assert all(note in report.markdown(run) for note in notes.NOTES_OF_LASERS)
+    assert not any(note in report.markdown(run_of([entry("J1")])) for note in notes.NOTES_OF_LASERS)

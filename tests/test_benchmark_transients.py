@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from benchmarks import diagram, exact_paths, exponentials, media, ode, reference, report, transients
+from benchmarks import diagram, exact_paths, exponentials, media, notes, ode, reference, report, transients
 from benchmarks.__main__ import main
 from benchmarks.ensembles import at
 from benchmarks.floor import FLOOR
@@ -77,7 +77,7 @@ def test_the_way_that_was_chosen_is_told(run: dict[str, Any]):
 
 def test_every_figure_in_time_is_read_from_an_entry_there_is(run: dict[str, Any]):
     names = {(e["job"], e["name"]) for e in run["entries"]}
-    figures = [figure for figure in report.FIGURES if figure.of[0] in report.IN_TIME]
+    figures = [figure for figure in report.FIGURES if figure.of[0] in notes.IN_TIME]
     wanted = {key for figure in figures for key in (figure.of, figure.over) if key}
     assert wanted - names <= {("J2", FLOOR)} | {(job, ode.diffrax_at(ode.RTOL)) for job in ("J2", "J3")}
 
@@ -86,14 +86,14 @@ def test_write_draws_work_against_precision_beside_the_page(kept: Path):
     assert main(["--write", "--json", str(kept)]) == 0
     page = kept.with_name("RESULTS.md").read_text()
     assert diagram.FILE in page
-    assert all(note in page for note in report.NOTES_IN_TIME)
+    assert all(note in page for note in notes.NOTES_IN_TIME)
     assert kept.with_name(diagram.FILE).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_run_without_curves_has_no_diagram():
     page = report.markdown(run_of([entry("J1")]))
     assert diagram.FILE not in page
-    assert not any(note in page for note in report.NOTES_IN_TIME)
+    assert not any(note in page for note in notes.NOTES_IN_TIME)
 
 
 def test_without_diffrax_its_cases_are_left_out_and_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from benchmarks import measure as measuring
 from benchmarks import jobs, media, peers, reference, report
+from benchmarks import measure as measuring
 from benchmarks.__main__ import HERE, main, read_arguments
 from benchmarks.ensembles import at, sample
 from benchmarks.floor import FLOOR, floor
