@@ -24,7 +24,7 @@ from jaxrate.propagate.coupling import Guided
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block, is_pointwise
 from jaxrate.solve.classes import are_needed, check_holes, check_number
-from jaxrate.solve.lanes import run
+from jaxrate.solve.lanes import FEWEST_LANES, run
 from jaxrate.solve.light import Light
 from jaxrate.solve.program import Program, batch_of, populations
 from jaxrate.solve.rates import checked_rates
@@ -124,6 +124,10 @@ class Amplifier:
         """Memory of one lane."""
         rays, levels = len(Guided(network).rays.each), len(network.populations)
         return 8 * (rays * (self.points + levels + 8) + levels * self.points) * (self.classes or 1)
+
+    def fewest_lanes(self, network: Network) -> int:
+        """Lanes in a block at least."""
+        return FEWEST_LANES
 
     def blocks_per_call(self, network: Network) -> int | None:
         """A block is long work by itself."""

@@ -23,6 +23,9 @@ CACHE_SHARE = 60
 """How many times a rate matrix in float64 is counted: so many lanes to a block that three of them stay in the
 first-level cache, which is a twenty-fourth of the memory of a block."""
 
+FEWEST_LANES = 8
+"""A vector of the widest processors: the matrices of twenty levels are then still in the second-level cache."""
+
 STRIDE = 4
 """Evenly spaced times computed together, each from the same populations."""
 

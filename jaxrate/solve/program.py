@@ -50,6 +50,10 @@ class Solver(Protocol):
         """Memory of one lane."""
         ...
 
+    def fewest_lanes(self, network: Network) -> int:
+        """Lanes in a block at least."""
+        ...
+
     def blocks_per_call(self, network: Network) -> int | None:
         """Blocks of one call, where they are long work by themselves; else None."""
         ...
@@ -89,6 +93,11 @@ class Program:
     def lane_bytes(self) -> int:
         """Memory of one lane."""
         return self.solver.lane_bytes(self.network)
+
+    @property
+    def fewest_lanes(self) -> int:
+        """Lanes in a block at least."""
+        return self.solver.fewest_lanes(self.network)
 
     @property
     def blocks_per_call(self) -> int | None:

@@ -17,7 +17,7 @@ from jaxrate.solve import equilibrium
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.block import Block
 from jaxrate.solve.classes import KEPT, are_needed, by_class, check_holes, check_number, kept, one_class
-from jaxrate.solve.lanes import run
+from jaxrate.solve.lanes import FEWEST_LANES, run
 from jaxrate.solve.linalg import UNROLLED, is_strongly_connected, stationary
 from jaxrate.solve.program import Program, batch_of, populations
 from jaxrate.solve.rates import checked_rates, is_linear
@@ -126,6 +126,10 @@ class Steady:
     def _one_class(self) -> "Steady":
         """The solver of one class, or of a line as a whole."""
         return replace(self, classes=None)
+
+    def fewest_lanes(self, network: Network) -> int:
+        """Lanes in a block at least."""
+        return FEWEST_LANES
 
     def blocks_per_call(self, network: Network) -> int | None:
         """Blocks of one call, where they are long work by themselves."""

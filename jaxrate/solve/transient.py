@@ -30,7 +30,7 @@ from jaxrate.solve.classes import (
     placing_names,
 )
 from jaxrate.solve.drive import Drive, Driven, check_drive, check_varied, edges, is_piecewise, marks, read_drive
-from jaxrate.solve.lanes import run
+from jaxrate.solve.lanes import FEWEST_LANES, run
 from jaxrate.solve.program import Program, batch_of, populations
 from jaxrate.solve.rates import checked_rates, is_linear
 from jaxrate.solve.reading import along
@@ -184,6 +184,10 @@ class Evolve:
         if self.is_exact(network):
             return exact.lane_bytes(network, self.stages)
         return stiff.lane_bytes(network, self.size[0])
+
+    def fewest_lanes(self, network: Network) -> int:
+        """Lanes in a block at least: products of large matrices want to stay in the first-level cache."""
+        return exact.FEWEST_LANES if self.is_exact(network) and self.classes is None else FEWEST_LANES
 
     def blocks_per_call(self, network: Network) -> int | None:
         """Blocks of one call, where they are long work by themselves."""
