@@ -10,8 +10,8 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
 from typing import Any, Literal, Protocol
 
 import jax
@@ -22,6 +22,9 @@ from jax.core import Tracer
 
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.memory import check_room, result_array
+from jaxrate.solve.threads import launch
+from jaxrate.solve.threads.code import Untranslatable
+from jaxrate.solve.threads.translate import Thread, translated
 
 BLOCK_BYTES = 2**20
 """Memory of a block while a core works on it: it stays in the second-level cache."""
@@ -29,6 +32,8 @@ DEVICE_BYTES = 2**27
 """Memory of a block on an accelerator, which works on all its lanes at once."""
 DEVICE_BLOCKS = 16
 """Blocks in one call there."""
+FEWEST_LANES = 64
+"""Lanes in a block at least, unless a kernel says otherwise: with fewer, starting each of its loops takes longer."""
 BLOCKS_PER_CALL = 32
 """Blocks in one call of a compiled program: long enough to hide the call, short enough to share the work out."""
 
@@ -117,10 +122,14 @@ def run(kernel: Kernel, base: np.ndarray, batch: Batch, progress: Callable[[int]
 
 
 def block_size(kernel: Kernel, remote: bool = False) -> int:
-    """Lanes in a block, a power of two that follows from the bytes of one lane: 64 to 4096 for a core."""
+    """Lanes in a block, a power of two that follows from the bytes of one lane: 64 to 4096 for a core.
+
+    A kernel that does more with the numbers of a lane than to read and write them once may take fewer, down to 8.
+    """
     if remote:
         return 2 ** max(6, int(math.log2(DEVICE_BYTES / kernel.lane_bytes)))
-    return 2 ** int(np.clip(math.log2(BLOCK_BYTES / kernel.lane_bytes), 6, 12))
+    fewest = math.log2(getattr(kernel, "fewest_lanes", FEWEST_LANES))
+    return 2 ** int(np.clip(math.log2(BLOCK_BYTES / kernel.lane_bytes), fewest, 12))
 
 
 def num_cores() -> int:
@@ -154,6 +163,9 @@ def stream(
         chunk = batch.chunk(sources, low, high, lanes * num_blocks)
         if getattr(kernel, "knows_filling", False):
             chunk[FILLING] = (np.arange(lanes * num_blocks) >= high - low).astype(np.float64)
+        whole = replace(batch, arrays=chunk, shape=(lanes * num_blocks,))
+        if batch.is_remote and (threads := _thread_program(kernel, base, whole, short)) is not None:
+            return {name: np.asarray(r)[..., : high - low] for name, r in threads(base, chunk).items()}
         used = np.int32(-(-(high - low) // lanes))
         found = _on_desk(program, base, chunk, used)
         results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}
@@ -303,12 +315,14 @@ def _as_jax(results: dict[str, np.ndarray], dtype: np.dtype) -> Results:
         return jax.device_put(results, device, may_alias=True)
 
 
-# Accelerators: large blocks, results left there.
+# Accelerators: a thread for every lane where its program can be one, else large blocks; results left there.
 
 
 def _on_device(kernel: Kernel, base: np.ndarray, batch: Batch) -> Results:
     with jax.enable_x64(True):
-        program = _device_program(kernel, batch.shape, batch.dtype, tuple(sorted(batch.cores.items())))
+        program = _thread_program(kernel, base, batch, kernel.has_short_way(base, batch))
+        if program is None:
+            program = _device_program(kernel, batch.shape, batch.dtype, tuple(sorted(batch.cores.items())))
         results = program(base, {name: batch.padded(name) for name in batch.arrays})
     return results if batch.is_jax else {name: np.asarray(r) for name, r in results.items()}
 
@@ -317,6 +331,39 @@ def _on_device(kernel: Kernel, base: np.ndarray, batch: Batch) -> Results:
 def _device_program(kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype, cores: tuple) -> Callable[..., Results]:
     lanes = block_size(kernel, remote=True)
     return jax.jit(lambda base, arrays: _Tracer(kernel, base, dtype, dict(cores), lanes).loop(arrays, shape))
+
+
+def _thread_program(kernel: Kernel, base: np.ndarray, batch: Batch, short: bool) -> Callable[..., Results] | None:
+    """Compiled program with a thread for every lane; None where the kernel has to be left to XLA."""
+    if not launch.has_device():
+        return None
+    block = tuple((n, (*a.shape[: batch.cores.get(n, 0)], 1), a.dtype) for n, a in sorted(batch.arrays.items()))
+    thread = _thread(kernel, short, len(base), block, batch.dtype)
+    return None if thread is None else launch.program(thread, batch)
+
+
+@lru_cache(maxsize=256)
+def _thread(kernel: Kernel, short: bool, num_base: int, block: tuple, dtype: np.dtype) -> Thread | None:
+    shared = jax.ShapeDtypeStruct((num_base,), jnp.float64)
+    own = {name: jax.ShapeDtypeStruct(shape, kind) for name, shape, kind in block}
+    with jax.enable_x64(True):
+        try:
+            return translated(_one_lane(kernel, dtype, short), shared, own)
+        except Untranslatable:
+            return None
+
+
+def _one_lane(kernel: Kernel, dtype: np.dtype, short: bool) -> Callable[..., Results]:
+    """The kernel on a block of one lane; where the short way leaves it undecided, the careful one follows."""
+
+    def solved(base: Array, block: dict[str, Array]) -> Results:
+        careful = partial(_block, kernel, base, block, Way(1, dtype))
+        if not short:
+            return careful()
+        found = _block(kernel, base, block, Way(1, dtype, short))
+        return lax.cond(found["status"][0] == UNDECIDED, careful, lambda: found)
+
+    return solved
 
 
 # Tracers: the same blocks, in place.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.solve.threads.code import Atom, Buffer, Code, Index, Untranslatable, Variable, dense
+from jaxrate.solve.threads.positions import clamped, minus, ravel, unravel
 
 FEW = 64
 """An array of so many numbers at most is held in registers, as a NumPy array of atoms."""
@@ -35,8 +36,8 @@ class Lazy:
         raise NotImplementedError
 
 
-Value = np.ndarray | Lazy
-"""What a variable of a program becomes."""
+Value = Any
+"""What a variable of a program becomes: a NumPy array of atoms, or lazy."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,15 @@ class Uniform(Lazy):
     def at(self, code: Code, index: Index) -> Atom:
         """That number."""
         return self.atom
+
+
+@dataclass(frozen=True)
+class Empty(Lazy):
+    """Memory of which nobody reads what is there before something is written."""
+
+    def at(self, code: Code, index: Index) -> Atom:
+        """Any number."""
+        return self.dtype.type(0)
 
 
 @dataclass(frozen=True)
@@ -186,7 +196,7 @@ def constant(value: Any) -> Value:
 
 def _of_table(code: Code, value: np.ndarray, index: Index) -> Atom:
     if not any(isinstance(i, Variable) for i in index):
-        return value[index]
+        return value.dtype.type(value[index])
     known = [b for b in code.buffers if b.values is value]
     return code.load(known[0] if known else code.buffer("table", value.shape, value.dtype, value), index)
 
@@ -249,11 +259,12 @@ def dtype_of(value: Value) -> np.dtype:
 def stored(code: Code, value: Value) -> Stored:
     """The array in memory of the thread."""
     buffer = code.buffer("local", value.shape, dtype_of(value))
-    if isinstance(value, Lazy):
+    if isinstance(value, Lazy) and not isinstance(value, Empty):
         for_each(code, value.shape, lambda index: code.store(buffer, index, value.at(code, index)))
-    else:
+    elif isinstance(value, np.ndarray):
         for index in places(value.shape):
-            code.store(buffer, index, value[index])
+            atom: Any = value[index]
+            code.store(buffer, index, atom)
     return Stored(value.shape, buffer.dtype, buffer, buffer.version)
 
 
@@ -267,61 +278,3 @@ def for_each(code: Code, shape: tuple[int, ...], do: Callable[[Index], None], do
     else:
         with code.counted(shape[len(done)]) as k:
             for_each(code, shape, do, (*done, k))
-
-
-# Arithmetic of positions: Python's as far as they are known.
-
-
-def plus(code: Code, a: Any, b: Any) -> Any:
-    """a + b."""
-    return _reckoned(code, "add", a, b, lambda a, b: a + b)
-
-
-def minus(code: Code, a: Any, b: Any) -> Any:
-    """a - b."""
-    return _reckoned(code, "sub", a, b, lambda a, b: a - b)
-
-
-def times(code: Code, a: Any, b: Any) -> Any:
-    """a b."""
-    return _reckoned(code, "mul", a, b, lambda a, b: a * b)
-
-
-def clamped(code: Code, i: Any, last: int) -> Any:
-    """Between 0 and the last position; known where there is no other."""
-    if last == 0 or not isinstance(i, Variable):
-        return min(max(int(i), 0), last) if last else 0
-    kind = i.dtype.type
-    return as_index(code.emit("min", code.emit("max", i, kind(0)), kind(last)))
-
-
-def ravel(code: Code, index: Index, strides: Sequence[int]) -> Any:
-    """Place in memory of a position."""
-    found: Any = 0
-    for i, stride in zip(index, strides, strict=True):
-        found = plus(code, found, times(code, i, stride))
-    return found
-
-
-def unravel(code: Code, place: Any, shape: tuple[int, ...]) -> Index:
-    """Position of a place in dense memory."""
-    found = []
-    for length in reversed(shape):
-        found.append(_reckoned(code, "rem", place, length, lambda a, b: a % b) if length > 1 else 0)
-        place = _reckoned(code, "div", place, length, lambda a, b: a // b)
-    return tuple(reversed(found))
-
-
-def as_index(atom: Any) -> Any:
-    """A position: a variable, or a Python integer."""
-    return atom if isinstance(atom, Variable) else int(atom)
-
-
-def _reckoned(code: Code, operation: str, a: Any, b: Any, known: Callable[[int, int], int]) -> Any:
-    if not isinstance(a, Variable) and not isinstance(b, Variable):
-        return known(a, b)
-    kind = (a if isinstance(a, Variable) else b).dtype.type
-    a, b = (x if isinstance(x, Variable) else kind(x) for x in (a, b))
-    if a.dtype != b.dtype:
-        a, b = (code.emit("convert", x, dtype=np.int64) for x in (a, b))
-    return as_index(code.emit(operation, a, b))

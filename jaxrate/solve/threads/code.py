@@ -9,8 +9,12 @@ import numpy as np
 
 from jaxrate.solve.threads.operations import OPERATIONS, TYPES, computed
 
-MOST_STATEMENTS = 30_000
-"""A longer program is left to XLA: it would take minutes to compile."""
+MOST_STATEMENTS = 16_000
+"""A longer program is left to XLA: it would compile for more than ten seconds, and registers would not hold it."""
+
+
+MOST_EMITTED = 300_000
+"""Operations that are looked at, most of them known already; more would take seconds."""
 
 
 class Untranslatable(Exception):
@@ -133,7 +137,7 @@ class Code:
         self.statements: list[Any] = []
         self.buffers: list[Buffer] = []
         self._known: list[dict] = [{}]
-        self._numbers = self._written = 0
+        self._numbers = self._written = self._emitted = 0
 
     def variable(self, dtype: Any, counts: bool = False) -> Variable:
         """A new variable."""
@@ -152,6 +156,9 @@ class Code:
 
     def emit(self, operation: str, *atoms: Atom, dtype: Any = None) -> Atom:
         """Value of an operation: a constant, one that is known already, or a new variable."""
+        self._emitted += 1
+        if self._emitted > MOST_EMITTED:
+            raise Untranslatable("so many operations")
         dtype = np.dtype(dtype or (bool if _is_truth(operation) else atoms[-1].dtype))
         if not any(isinstance(a, Variable) for a in atoms):
             with np.errstate(all="ignore"):
@@ -165,7 +172,7 @@ class Code:
     def load(self, buffer: Buffer, index: Index) -> Atom:
         """What a buffer holds now."""
         if buffer.values is not None and not any(isinstance(i, Variable) for i in index):
-            return buffer.values[index]
+            return buffer.dtype.type(buffer.values[index])
         key = ("load", id(buffer), buffer.version, *index)
         return self._once(key, lambda variable: Load(variable, buffer, index), buffer.dtype, False)
 
@@ -181,8 +188,11 @@ class Code:
         return variable
 
     def assign(self, variable: Variable, value: Atom) -> None:
-        """The next value of a variable that changes."""
+        """The next value of a variable that changes; what was found with the last one is not known any more."""
         self.write(Assign(variable, value))
+        for known in self._known:
+            for key in [key for key in known if variable in key]:
+                del known[key]
 
     def _once(self, key: tuple, statement: Any, dtype: np.dtype, counts: bool) -> Variable:
         for known in self._known:

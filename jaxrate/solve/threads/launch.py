@@ -1,18 +1,22 @@
 """Threads on a device: their code compiled by NVIDIA's Warp and launched from within a compiled program of JAX."""
 
 import linecache
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from importlib import import_module
 from importlib.util import find_spec
 from math import prod
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxrate.solve.batch import Batch
 from jaxrate.solve.threads.code import Buffer
 from jaxrate.solve.threads.text import LANE, LANES, kind, text
 from jaxrate.solve.threads.translate import Thread
@@ -24,9 +28,51 @@ MOST_AXES = 3
 """Axes of a launch; a batch of more that do not go together is left to XLA."""
 
 
-def is_installed() -> bool:
-    """Whether there is something to compile threads with."""
-    return find_spec("warp") is not None
+@cache
+def has_device() -> bool:
+    """Whether there is a device of NVIDIA's, and what compiles threads for it."""
+    if find_spec("warp") is None:
+        return False
+    warp = import_module("warp")
+    with warp.ScopedLogLevel(warp.LOG_ERROR):
+        return warp.is_cuda_available()
+
+
+def program(thread: Thread, batch: Batch) -> Callable[..., dict[str, Array]] | None:
+    """Compiled program of a batch with a thread for every lane; None where one cannot be made.
+
+    It takes what all lanes share, and arrays with all axes of the batch; its results have shapes (*core, *batch).
+    """
+    own = {name: np.shape(batch.padded(name))[batch.cores.get(name, 0) :] for name in batch.arrays}
+    lanes = grid(batch.shape, own)
+    if len(lanes.shape) > MOST_AXES or max(lanes.shape) >= 2**31 or _is_spread(batch):
+        return None
+    try:
+        kernel = compiled(thread, tuple(lanes.varies[name] for name in sorted(own)))
+    except Exception as error:  # whatever a compiler, a driver or a device that is too new may say
+        warnings.warn(f"XLA solves this batch, more slowly: threads could not be compiled ({error}).", stacklevel=2)
+        return None
+    return _program(thread, kernel, lanes.shape, tuple(sorted(batch.cores.items())), batch.shape)
+
+
+def _is_spread(batch: Batch) -> bool:
+    """Whether an array lies on several devices."""
+    return any(len(a.devices()) > 1 for a in batch.arrays.values() if isinstance(a, Array))
+
+
+@lru_cache(maxsize=256)
+def _program(
+    thread: Thread, kernel: Callable[..., Any], lanes: tuple[int, ...], cores: tuple, shape: tuple[int, ...]
+) -> Callable[..., dict[str, Array]]:
+    num_core, dims = dict(cores), {f"{b.name}_": (prod(b.shape), *lanes) for b in thread.outputs.values()}
+
+    def solved(base: Array, arrays: dict[str, Array]) -> dict[str, Array]:
+        given = [a.reshape(prod(a.shape[: num_core.get(name, 0)]), -1) for name, a in sorted(arrays.items())]
+        found = kernel(base, *given, launch_dims=lanes, output_dims=dims)
+        pairs = zip(thread.outputs.items(), found, strict=True)
+        return {name: jnp.reshape(x, (*buffer.shape, *shape)) for (name, buffer), x in pairs}
+
+    return jax.jit(solved)
 
 
 @dataclass(frozen=True)
@@ -60,37 +106,22 @@ def grid(shape: tuple[int, ...], arrays: Mapping[str, tuple[int, ...]]) -> Grid:
     return Grid(tuple(lengths), dict(zip(arrays, zip(*patterns, strict=True), strict=True)))
 
 
-def launch(
-    thread: Thread, lanes: Grid, cores: Mapping[str, int], base: Array, arrays: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Results of all lanes, shapes (*core, lane); to be called within a compiled program.
+@lru_cache(maxsize=256)
+def compiled(thread: Thread, varies: tuple[tuple[bool, ...], ...]) -> Callable[..., list[Array]]:
+    """The kernel of a thread, a function of arrays, for the device that Warp works on.
 
     Args:
         thread: What every thread does.
-        lanes: Axes of the batch.
-        cores: Number of core axes of the arrays that have any.
-        base: What all lanes share.
-        arrays: What differs from lane to lane, shapes (*core, *batch), batch axes of length 1 where it does not.
+        varies: Along which axes of the launch each array varies, in the order of their names.
     """
-    names = sorted(arrays)
-    kernel = _compiled(thread, tuple(lanes.varies[name] for name in names))
-    given = [arrays[name].reshape(prod(arrays[name].shape[: cores.get(name, 0)]), -1) for name in names]
-    dims = {f"{b.name}_": (prod(b.shape), *lanes.shape) for b in thread.outputs.values()}
-    found = kernel(base, *given, launch_dims=lanes.shape, output_dims=dims)
-    results = zip(thread.outputs.items(), found, strict=True)
-    return {name: jnp.reshape(x, (*buffer.shape, prod(lanes.shape))) for (name, buffer), x in results}
-
-
-@lru_cache(maxsize=256)
-def _compiled(thread: Thread, varies: tuple[tuple[bool, ...], ...]) -> Callable[..., list[Array]]:
-    """The kernel of a thread, a function of arrays."""
-    import warp
-
+    warp = import_module("warp")
     source = python_source(thread, varies)
     name = f"<thread {sha256(source.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # where Warp reads it
     defined: dict[str, Any] = {"warp": warp, "CODE": native_code(thread, varies)}
     exec(compile(source, name, "exec"), defined)
+    with warp.ScopedLogLevel(warp.LOG_ERROR):
+        defined["threads"].module.load(warp.get_device(), THREADS if warp.get_device().is_cuda else 1)
     return warp.jax_kernel(defined["threads"], num_outputs=len(thread.outputs), block_dim=THREADS)
 
 
@@ -106,7 +137,7 @@ def python_source(thread: Thread, varies: tuple[tuple[bool, ...], ...]) -> str:
         "@warp.func_native(CODE)",
         f"def thread({', '.join([*arrays, *(f'{i}: warp.int32' for i in places)])}): ...",
         "",
-        '@warp.kernel(enable_backward=False, module="unique")',
+        '@warp.kernel(enable_backward=False, grid_stride=False, module="unique")',
         f"def threads({', '.join(arrays)}):",
         f"    {', '.join(places)} = warp.tid()",
         f"    thread({', '.join([*names, *places])})",

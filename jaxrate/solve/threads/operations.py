@@ -60,6 +60,10 @@ OPERATIONS = {
     "le": _compared("<=", np.less_equal),
     "gt": _compared(">", np.greater),
     "ge": _compared(">=", np.greater_equal),
+    "lt_to": Operation(
+        lambda a, b: (a < b) | (np.isnan(b) & ~np.isnan(a)), "{0} < {1} || ({1} != {1} && {0} == {0})", True
+    ),
+    "le_to": Operation(lambda a, b: (a <= b) | np.isnan(b), "{0} <= {1} || {1} != {1}", True),
     "abs": _function("fabs", np.abs),
     "sqrt": _function("sqrt", np.sqrt),
     "cbrt": _function("cbrt", np.cbrt),
@@ -83,8 +87,25 @@ OPERATIONS = {
 }
 """By JAX's names, but for select, whose order is that of C."""
 
-OF_INTEGERS = {"abs": "{0} < 0 ? -{0} : {0}", "rem": "{0} % {1}"}
+OF_INTEGERS = {
+    "abs": "{0} < 0 ? -{0} : {0}",
+    "rem": "{0} % {1}",
+    "max": "{0} > {1} ? {0} : {1}",
+    "min": "{0} < {1} ? {0} : {1}",
+}
 """How C says it of integers, where that differs."""
+
+HOST_FUNCTIONS = """#if !defined(__CUDA_ARCH__)
+auto expm1 = [](double x) {
+double u = exp(x);
+return u == 1.0 ? x : u - 1.0 == -1.0 ? -1.0 : u > 1e300 ? u : (u - 1.0) * x / log(u); };
+auto log1p = [](double x) {
+double u = 1.0 + x;
+return u == 1.0 || u > 1e300 ? (u == 1.0 ? x : log(u)) : log(u) * x / (u - 1.0); };
+auto expm1f = [&](float x) { return (float)expm1((double)x); };
+auto log1pf = [&](float x) { return (float)log1p((double)x); };
+#endif"""
+"""What CUDA has and Warp's C++ lacks, where it compiles for a processor; by W. Kahan's formulas."""
 
 TYPES = {
     "f8": "double",

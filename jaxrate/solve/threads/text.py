@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.solve.threads.code import Assign, Atom, Buffer, Declare, If, Index, Let, Load, Loop, Store, Variable
-from jaxrate.solve.threads.operations import OF_INTEGERS, OPERATIONS, TYPES
+from jaxrate.solve.threads.operations import HOST_FUNCTIONS, OF_INTEGERS, OPERATIONS, TYPES
 from jaxrate.solve.threads.translate import Thread
 
 LANE, LANES = "lane", "lanes"
@@ -19,7 +19,7 @@ def text(thread: Thread) -> str:
     It finds what all lanes share under the name of that buffer, what a lane has at [place * `name`_lanes + `name`_at],
     and results at [place * `LANES` + `LANE`].
     """
-    lines = [_reader_of_bits(*pair) for pair in _BITS]
+    lines = [HOST_FUNCTIONS, *(_reader_of_bits(*pair) for pair in _BITS)]
     lines += [line for buffer in thread.buffers for line in _memory(buffer)]
     for statement in thread.statements:
         lines += _lines(statement)
@@ -69,7 +69,14 @@ def _lines(statement: Any) -> list[str]:
             rest = ["} else {", *_block(otherwise)] if otherwise else []
             return [f"if ({_of(condition)}) {{", *_block(then), *rest, "}"]
         case Loop(head, condition, body):
-            return ["#pragma unroll 1", "for (;;) {", *_block(head), f"if (!{_of(condition)}) break;", *_block(body), "}"]
+            return [
+                "#pragma unroll 1",
+                "for (;;) {",
+                *_block(head),
+                f"if (!{_of(condition)}) break;",
+                *_block(body),
+                "}",
+            ]
     raise TypeError(f"No statement: {statement!r}")
 
 
@@ -118,8 +125,10 @@ def _expression(variable: Variable, operation: str, atoms: tuple[Atom, ...]) -> 
 
 def _place(buffer: Buffer, index: Index) -> str:
     place = _sum(buffer, index)
+    if buffer.kind == "lane" and np.prod(buffer.shape) == 1:
+        return f"{buffer.name}[{buffer.name}_at]"
     if buffer.kind == "lane":
-        return f"{buffer.name}[{'' if buffer.shape[:-1] in ((), (1,)) else f'{place} * {buffer.name}_lanes + '}{buffer.name}_at]"
+        return f"{buffer.name}[{place} * {buffer.name}_lanes + {buffer.name}_at]"
     if buffer.kind == "output":
         return f"{buffer.name}[{place} * {LANES} + {LANE}]"
     return f"{buffer.name}[{place}]"

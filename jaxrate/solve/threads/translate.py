@@ -13,19 +13,18 @@ from jaxrate.solve.threads.arrays import (
     Chosen,
     Converted,
     Joined,
-    Lazy,
     Reshaped,
     Stored,
     Transposed,
-    Uniform,
     Value,
     at,
     constant,
+    few,
     for_each,
+    places,
     settled,
 )
-from jaxrate.solve.threads.code import Assign, Atom, Buffer, Code, Declare, If, Index, Let, Load, Loop, Store
-from jaxrate.solve.threads.code import Untranslatable, dense
+from jaxrate.solve.threads.code import Atom, Buffer, Code, If, Index, Load, Loop, Store, Untranslatable, dense
 from jaxrate.solve.threads.control import run
 
 MOST_BYTES = 2**14
@@ -160,7 +159,14 @@ class _Placing:
         return True
 
     def _copied(self, x: Value, region: _Region) -> None:
-        for_each(self.code, x.shape, lambda i: self._store(region, i, at(self.code, x, i)))
+        def put(index: Index) -> None:
+            self._store(region, index, at(self.code, x, index))
+
+        if not few(x.shape):
+            for_each(self.code, x.shape, put)
+            return
+        for index in places(x.shape):
+            put(index)
 
     def _store(self, region: _Region, index: Index, value: Atom) -> None:
         seen = self._seen(region, len(index))
@@ -185,6 +191,3 @@ def _reshaped(shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, 
         return view.reshape(new, copy=False).strides
     except ValueError:
         return None
-
-
-__all__ = ["Assign", "Declare", "Let", "Thread", "Uniform", "translated", "Lazy"]
