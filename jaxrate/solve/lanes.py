@@ -163,9 +163,10 @@ def stream(
         chunk = batch.chunk(sources, low, high, lanes * num_blocks)
         if getattr(kernel, "knows_filling", False):
             chunk[FILLING] = (np.arange(lanes * num_blocks) >= high - low).astype(np.float64)
-        whole = replace(batch, arrays=chunk, shape=(lanes * num_blocks,))
-        if batch.is_remote and (threads := _thread_program(kernel, base, whole, short)) is not None:
-            return {name: np.asarray(r)[..., : high - low] for name, r in threads(base, chunk).items()}
+        if batch.is_remote:
+            whole = replace(batch, arrays=chunk, shape=(lanes * num_blocks,))
+            if (threads := _thread_program(kernel, base, whole, short)) is not None:
+                return {name: np.asarray(r)[..., : high - low] for name, r in threads(base, chunk).items()}
         used = np.int32(-(-(high - low) // lanes))
         found = _on_desk(program, base, chunk, used)
         results = {name: np.asarray(r)[..., : high - low] for name, r in found.items()}

@@ -45,7 +45,7 @@ def program(thread: Thread, batch: Batch) -> Callable[..., dict[str, Array]] | N
     """
     own = {name: np.shape(batch.padded(name))[batch.cores.get(name, 0) :] for name in batch.arrays}
     lanes = grid(batch.shape, own)
-    if len(lanes.shape) > MOST_AXES or max(lanes.shape) >= 2**31 or _is_spread(batch):
+    if not batch.size or len(lanes.shape) > MOST_AXES or max(lanes.shape) >= 2**31 or _is_spread(batch):
         return None
     try:
         kernel = compiled(thread, tuple(lanes.varies[name] for name in sorted(own)))
