@@ -89,55 +89,6 @@ NOTES_OF_AMPLIFIERS = (
     "the distance of nodes, from the grid before to this one: it grows, as the convergence is exponential, until "
     "rounding. The least estimate over error is that of any amplifier, both as 1e-13 where they are below.",
 )
-IN_TIME = (
-    "J2 is the inversion of J1's medium at 100 times, 0.1 ms apart, from all in level 0; J3 at 100 times over 8 "
-    "decades, from 1 ns to 0.1 s; J2G the trapezoidal integral over the population of level 2 at the times of J2. "
-    "`value and gradient` is by pump rate, B, quenching rate and intensity.",
-    "An inversion passes through zero. So the error of a curve, of every program alike, is its largest deviation over "
-    "the largest value of the exact curve; of J2G it is relative. "
-    f"{JUDGED} ensembles are judged, {JUDGED_SLOPES} with derivatives.",
-    "Slower programs take fewer ensembles: the time of one does not depend on their number there. diffrax is the "
-    "quicker of Kvaerno3 and Kvaerno5 at the best of three batch sizes, found in a trial of each tolerance before the "
-    "first round (which is also when it compiles), with an absolute tolerance for each population; it interpolates "
-    "between its steps. LSODA computes in float64 only.",
-)
-NOTES_OF_LASERS = (
-    "N1 is the turn-on of random four-level lasers through their relaxation oscillations, all populations and photons "
-    "at 50 times, from all in level 0 and no light; N2 are the reactions of Robertson and the Oregonator over their "
-    "rate constants; N3 is the steady state of a laser over every pair of pump and loss. POWER is the steady output "
-    "power of random lasers, with its derivatives by ten parameters.",
-    f"The error of N1 and N2 is the largest of {JUDGED_STIFF} ensembles at most, all times and all populations against "
-    "SciPy's Radau at a relative tolerance of 1e-12: over the peak of the population, but relative of photons "
-    "below 1e-4 of their peak, and relative of all in N2. That of N3 and POWER is relative to closed forms, of N3 in "
-    "every pair. A lane is wrong that is off by more than 1 % of a peak anywhere, or without numbers.",
-    "The libraries are given a relative tolerance of 1e-6, and absolute ones that resolve the first photons, except in "
-    "the lines with one `atol` for all. jaxrate takes its own absolute tolerances, and in N1 a relative one that "
-    f"brings its error below 1e-7, which numbalsoda nearly reaches at {FINE:.0e}. All are compared on all cores; "
-    "SciPy, which uses one, in core time: time times `busy`. They take fewer ensembles: the time of one does not "
-    f"depend on their number. diffrax's error is that of the ensembles it ends within {MAX_STEPS:,} steps. A program "
-    "that is not in the table was not installed.",
-    "STEPS: lasers of so many populations, one block of ensembles through the stiff engine at a relative tolerance of "
-    "1e-6; the step is time over all steps of all ensembles, rejected ones among them, of the cores in `busy`. Its "
-    "operations, and those of J2, are counted in what JAX traces of them, and compared in core time.",
-)
-NOTES_OF_AMPLIFIERS = (
-    "A1 is an amplifier of 8 m of erbium-doped fibre (6 to 10 m, random powers and densities): 40 signals, a pump and "
-    "spontaneous emission both ways in 100 bins, 241 channels; what leaves it, in all of them. Its error is the "
-    f"largest of pump and signals of {grids.JUDGED} amplifiers, that of noise of every bin, against a grid of "
-    f"{grids.FINE} nodes of our own. scipy.integrate.solve_bvp, on a mesh of its own, is judged by the same: powers in "
-    "microwatts, analytic Jacobians, a transported guess, one core, few amplifiers. PyFiberAmp is in no package index "
-    "and is left out.",
-    f"A1G is the power of the 40 signals of the same amplifiers, with derivatives by length, pump and B; their error "
-    f"is that of logarithmic derivatives of {JUDGED_AMPLIFIERS} amplifiers against finite differences of fourth order, "
-    "relative where they are above 1.",
-    f"A2 is the gain of 40 signals with a pump and without noise. The error is the largest of {JUDGED_SIGNALS} "
-    "amplifiers, without loss against the root of the closed form by bisection, with loss against DOP853 of SciPy at a "
-    "relative tolerance of 1e-13.",
-    "GRIDS: the largest error of all channels that leave an amplifier on grids of so many nodes, and of the solver to "
-    f"a tolerance, against {grids.FINE} nodes, of as many amplifiers. The order is that at which the error falls with "
-    "the distance of nodes, from the grid before to this one: it grows, as the convergence is exponential, until "
-    "rounding. The least estimate over error is that of any amplifier, both as 1e-13 where they are below.",
-)
 IN_TIME = ("J2", "J2G", "J3")
 LASERS = ("N1", *PROBLEMS, "N3", "POWER", "STEPS")
 AMPLIFIERS = ("A1", "A1G", "A2", "GRIDS")

@@ -33,6 +33,7 @@ def amplifier_of(bench: jr.Experiment) -> jr.Amplifier:
     return bench.solver
 
 
+@pytest.mark.long
 def test_closed_form_direct_integration_and_newtons_method_agree():
     """Two levels without loss; a loss of 1e-8 in all; a third channel the other way that carries nothing."""
     nobody = jr.Channels("nobody", wavelength="1560 nm", power=0.0, direction=-1)

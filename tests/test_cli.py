@@ -182,6 +182,7 @@ def test_names_with_a_slash_reach_the_store(capsys, tmp_path):
     assert ds["line_a.B"].attrs["long_name"] == "line/a.B"
 
 
+@pytest.mark.long
 def test_two_lines_and_a_beam_that_pumps(capsys, tmp_path):
     """Without a `Pump` the first beam pumps the second's line; both gains are drawn."""
     three = (
@@ -289,6 +290,7 @@ def test_show_a_model_that_cannot_be_solved(capsys, tmp_path):
     assert "`b` burns a hole" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_solve_a_laser(capsys, tmp_path):
     """Its own figures beside the expected ones, and pictures of its power curve and its turn-on."""
     out = run(capsys, "solve", "nd-yag-laser", "-o", "here")

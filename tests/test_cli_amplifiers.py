@@ -203,6 +203,7 @@ def test_an_amplifier_that_ships(tmp_path: Path, capsys: Any, name: str):
     assert all(file.read_bytes()[:4] == PNG for file in pictures)
 
 
+@pytest.mark.long
 def test_an_edfa_is_quiet_and_gives_back_what_it_takes():
     """Behind the stated ensemble come those of other pump powers: all gain more, and none beats 3 dB by its noise."""
     whole, against = solved(jr.media("edfa"), load_amplifier("edfa"), {})

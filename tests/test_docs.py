@@ -103,6 +103,7 @@ def examples() -> Iterator[doctest.DocTest]:
                 yield found
 
 
+@pytest.mark.long
 def test_every_example_of_a_docstring_runs() -> None:
     nd = jr.media("nd-yag")
     bench = jr.Experiment(nd, jr.Steady(), {"gain": jr.Gain("laser")})

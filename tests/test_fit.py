@@ -56,6 +56,7 @@ def test_the_absorption_follows_B_of_the_emission():
     within(found, {"laser.B": TRUTH["laser.B"]})
 
 
+@pytest.mark.long
 def test_decays_have_scale_and_offset_of_each_data_set():
     shape = DECAY({"pump.rate": 0.0})["light"]
     shape = shape / shape[0]

@@ -211,6 +211,7 @@ def pairs() -> jr.Model:
     return four_level().with_process(jr.EnergyTransfer("meet", "2 + 2 -> 2 + 0", coefficient="1e-23 m^3/s"))
 
 
+@pytest.mark.long
 def test_modulation_is_that_of_two_rate_equations_and_of_a_small_drive():
     r"""$H/H_0 = \omega_0^2/(\omega_0^2 - \omega^2 + 2i\gamma\omega)$, and what a drive of 0.01 % does in time."""
     f, r, pump = np.array([0.0, 1e3, 9e4, 1e6]), 2.0, 2 * AT_THRESHOLD / TAU

@@ -4,6 +4,7 @@ import gc
 import math
 import mmap
 import threading
+import time
 import weakref
 from collections import deque
 from contextlib import suppress
@@ -19,8 +20,15 @@ SMALLEST = 2**20
 UNASKED = 2**26
 """Bytes that are taken without asking."""
 
+AGAIN = 1.0
+"""Seconds for which it is remembered how much was free, for results of less than an eighth of it."""
+
 _lock = threading.Lock()
 _kept: deque[mmap.mmap] = deque()
+_returned: deque[mmap.mmap] = deque()
+"""Memory of arrays that are gone, not yet among what is kept: they may go at any moment, also while that is looked at."""
+_asked = (-math.inf, 0)
+"""When it was asked how much is free, and the answer."""
 
 
 def check_room(size: int) -> None:
@@ -32,7 +40,9 @@ def check_room(size: int) -> None:
     Raises:
         MemoryError: with what to do instead.
     """
-    free = available() if size > UNASKED and not _is_at_hand(size) else None
+    if size <= UNASKED or _is_plenty(size):
+        return
+    free = available()
     if free is not None and size > free:
         raise MemoryError(
             f"The results need {size / 1e9:.3g} GB, but {free / 1e9:.3g} GB of memory are free. Reduce them while they "
@@ -40,10 +50,14 @@ def check_room(size: int) -> None:
         )
 
 
-def _is_at_hand(size: int) -> bool:
-    """Whether kept memory covers it."""
-    with _lock:
-        return size <= sum(map(len, _kept))
+def _is_plenty(size: int) -> bool:
+    """Whether there was far more a moment ago: to ask takes as long as to solve a hundred thousand ensembles."""
+    global _asked
+    when, free = _asked
+    if time.monotonic() - when > AGAIN:
+        free = available() or 0
+        _asked = (time.monotonic(), free)
+    return 8 * size < free
 
 
 def available() -> int | None:
@@ -55,8 +69,7 @@ def available() -> int | None:
         group = Path("/sys/fs/cgroup")
         used = int((group / "memory.current").read_text()) - _table(str(group / "memory.stat"))["inactive_file"]
         found.append(int((group / "memory.max").read_text()) - used)
-    with _lock:
-        return min(found) + sum(map(len, _kept)) if found else None
+    return min(found) if found else None
 
 
 def _table(path: str) -> dict[str, int]:
@@ -83,7 +96,8 @@ def _aligned(size: int, boundary: int = 64) -> np.ndarray:
 
 
 def _fresh(size: int) -> mmap.mmap:
-    memory = mmap.mmap(-1, size)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    memory = mmap.mmap(-1, size, **private)  # what is shared has no huge pages
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
@@ -98,7 +112,7 @@ def _taken_back(size: int) -> mmap.mmap | None:
 def _taken(size: int) -> mmap.mmap | None:
     """Kept memory of this size, or a little more."""
     with _lock:
-        fitting = [memory for memory in _kept if size <= len(memory) <= 1.25 * size]
+        fitting = [memory for memory in kept() if size <= len(memory) <= 1.25 * size]
         if not fitting:
             return None
         best = min(fitting, key=len)
@@ -107,8 +121,14 @@ def _taken(size: int) -> mmap.mmap | None:
 
 
 def _give_back(memory: mmap.mmap) -> None:
-    """Called when the last array in this memory is gone. The oldest kept memory makes room for it."""
-    with _lock:
-        _kept.append(memory)
-        while sum(map(len, _kept)) > KEPT_BYTES:
-            _kept.popleft()
+    """Called when the last array in this memory is gone, by any thread and from within any code: it takes no lock."""
+    _returned.append(memory)
+
+
+def kept() -> deque[mmap.mmap]:
+    """Memory that is kept, after that of arrays that are gone has joined it; the oldest makes room for it."""
+    while _returned:
+        _kept.append(_returned.popleft())
+    while sum(map(len, _kept)) > KEPT_BYTES:
+        _kept.popleft()
+    return _kept
