@@ -12,39 +12,14 @@ from jax import lax
 import jaxrate as jr
 from benchmarks import lasers
 from jaxrate.solve.lanes import _thread, run
-from jaxrate.solve.threads.code import Code, If, Loop, Untranslatable
+from jaxrate.solve.threads.code import Code, If, Loop, Untranslatable, is_count
 from jaxrate.solve.threads.text import text
-from jaxrate.solve.threads.translate import Thread, translated
+from jaxrate.solve.threads.translate import Thread
 from tests.media import four_level
-from tests.thread_machine import executed
+from tests.thread_machine import agree, drawn, executed, thread_of
 from tests.tolerance import close, same
 
-LANES = 5
 Arrays = dict[str, np.ndarray]
-
-
-def drawn(*core: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(0.2, 3.0, (*core, LANES))
-
-
-def thread_of(function: Callable[..., Any], base: np.ndarray, **block: np.ndarray) -> Thread:
-    """The code of a function of shared values and a block of one lane."""
-    own = {name: jax.ShapeDtypeStruct((*a.shape[:-1], 1), a.dtype) for name, a in block.items()}
-    with jax.enable_x64(True):
-        return translated(lambda base, block: {"found": function(base, **block)}, jax.typeof(base), own)
-
-
-def agree(function: Callable[..., Any], base: np.ndarray, rtol: float = 1e-14, **block: np.ndarray) -> Thread:
-    """The same numbers as JAX, lane after lane; both round, each in its order."""
-    thread = thread_of(function, base, **block)
-    found = executed(thread, base, block)["found"]
-    with jax.enable_x64(True):
-        lanes = [{name: a[..., [i]] for name, a in block.items()} for i in range(LANES)]
-        solved = jax.jit(function)
-        wanted = np.concatenate([np.asarray(solved(jnp.asarray(base), **lane)) for lane in lanes], axis=-1)
-    assert found.dtype == wanted.dtype
-    close(found, wanted, rtol)
-    return thread
 
 
 NUMBERS: dict[str, Callable[..., Any]] = {
@@ -193,18 +168,6 @@ def test_what_is_left_to_xla(name: str):
         thread_of(UNFIT[name], np.ones(90), x=drawn(3))
 
 
-def test_what_was_read_before_it_was_overwritten():
-    """A long array that is needed as it was: refused, never read too late."""
-
-    def function(base: Any, x: Any) -> Any:
-        long = lax.fori_loop(0, 90, lambda i, y: y.at[i].set(x * i), jnp.zeros((90, 1)))
-        changed = lax.fori_loop(0, 90, lambda i, y: y.at[i].set(x), long)
-        return long + changed
-
-    with pytest.raises(Untranslatable, match="overwritten"):
-        thread_of(function, np.zeros(1), x=drawn())
-
-
 def test_numbers_of_the_code():
     """Constants are told apart by type and by the sign of zero; NaN is itself."""
     code = Code()
@@ -214,6 +177,16 @@ def test_numbers_of_the_code():
     assert code.emit("max", x, np.float64(np.nan)) is code.emit("max", x, np.float64(np.nan))
     assert code.emit("mul", np.float64(2), np.float64(3)) == 6
     assert code.emit("mul", x, np.float64(1)) is x
+
+
+def test_what_is_known_not_to_be_negative():
+    """A number without a sign may lose its size where it gets one, and -1 is what a division by zero gives."""
+    code = Code()
+    x, n = code.variable(np.uint32), code.variable(np.int32, counts=True)
+    assert is_count(code.emit("convert", x, dtype=np.int64))
+    assert not is_count(code.emit("convert", x, dtype=np.int32))
+    assert is_count(code.emit("div", n, np.int32(3)))
+    assert not is_count(code.emit("div", n, n))
 
 
 # Programs of the package.

@@ -23,7 +23,6 @@ from jax.core import Tracer
 from jaxrate.solve.batch import Batch
 from jaxrate.solve.memory import check_room, result_array
 from jaxrate.solve.threads import launch
-from jaxrate.solve.threads.code import Untranslatable
 from jaxrate.solve.threads.translate import Thread, translated
 
 BLOCK_BYTES = 2**20
@@ -350,7 +349,7 @@ def _thread(kernel: Kernel, short: bool, num_base: int, block: tuple, dtype: np.
     with jax.enable_x64(True):
         try:
             return translated(_one_lane(kernel, dtype, short), shared, own)
-        except Untranslatable:
+        except Exception:  # no program for a thread; what is wrong with the kernel itself, XLA says again
             return None
 
 

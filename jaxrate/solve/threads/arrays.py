@@ -276,5 +276,8 @@ def for_each(code: Code, shape: tuple[int, ...], do: Callable[[Index], None], do
         for i in range(shape[len(done)]):
             for_each(code, shape, do, (*done, i))
     else:
+        first = len(code.loads)
         with code.counted(shape[len(done)]) as k:
             for_each(code, shape, do, (*done, k))
+        if any(buffer.version != version for buffer, version in code.loads[first:]):
+            raise Untranslatable("a long array that is overwritten while it is read")

@@ -12,7 +12,6 @@ from jaxrate.solve.threads.operations import OPERATIONS, TYPES, computed
 MOST_STATEMENTS = 16_000
 """A longer program is left to XLA: it would compile for more than ten seconds, and registers would not hold it."""
 
-
 MOST_EMITTED = 300_000
 """Operations that are looked at, most of them known already; more would take seconds."""
 
@@ -48,7 +47,7 @@ class Buffer:
         shape, dtype: Of what it holds.
         values: Of a table.
         strides, offset: Where an element of shape `shape` is found.
-        version: Changes with every write.
+        version: Changes with every write, never to one that any memory had before.
     """
 
     name: str
@@ -137,7 +136,8 @@ class Code:
         self.statements: list[Any] = []
         self.buffers: list[Buffer] = []
         self._known: list[dict] = [{}]
-        self._numbers = self._written = self._emitted = 0
+        self.loads: list[tuple[Buffer, int]] = []
+        self._numbers = self._written = self._emitted = self._versions = 0
 
     def variable(self, dtype: Any, counts: bool = False) -> Variable:
         """A new variable."""
@@ -159,7 +159,8 @@ class Code:
         self._emitted += 1
         if self._emitted > MOST_EMITTED:
             raise Untranslatable("so many operations")
-        dtype = np.dtype(dtype or (bool if _is_truth(operation) else atoms[-1].dtype))
+        truth = operation in OPERATIONS and OPERATIONS[operation].truth
+        dtype = np.dtype(dtype or (bool if truth else atoms[-1].dtype))
         if not any(isinstance(a, Variable) for a in atoms):
             with np.errstate(all="ignore"):
                 return computed(operation, dtype, *atoms)
@@ -167,19 +168,27 @@ class Code:
         if simple is not None:
             return simple
         key = (operation, dtype.str, *map(_key, atoms))
-        return self._once(key, lambda variable: Let(variable, operation, atoms), dtype, _counts(operation, atoms))
+        return self._once(
+            key, lambda variable: Let(variable, operation, atoms), dtype, _counts(operation, atoms, dtype)
+        )
 
     def load(self, buffer: Buffer, index: Index) -> Atom:
         """What a buffer holds now."""
         if buffer.values is not None and not any(isinstance(i, Variable) for i in index):
             return buffer.dtype.type(buffer.values[index])
+        self.loads.append((buffer, buffer.version))
         key = ("load", id(buffer), buffer.version, *index)
         return self._once(key, lambda variable: Load(variable, buffer, index), buffer.dtype, False)
 
     def store(self, buffer: Buffer, index: Index, value: Atom) -> None:
         """Write into a buffer."""
-        buffer.version += 1
+        self.touch(buffer)
         self.write(Store(buffer, index, value))
+
+    def touch(self, buffer: Buffer) -> None:
+        """What was read from a buffer is no longer there."""
+        self._versions += 1
+        buffer.version = self._versions
 
     def running(self, value: Atom | None, dtype: Any, counts: bool = False) -> Variable:
         """A variable that changes."""
@@ -232,10 +241,6 @@ class Code:
         self.write(Loop(head, condition, body))
 
 
-def _is_truth(operation: str) -> bool:
-    return operation in OPERATIONS and OPERATIONS[operation].truth
-
-
 def _key(atom: Atom) -> Any:
     """Equal for equal constants only: 0 and -0 differ, and so do numbers of two types."""
     return atom if isinstance(atom, Variable) else (atom.dtype.str, atom.tobytes())
@@ -248,13 +253,15 @@ def is_count(atom: Any) -> bool:
     return np.asarray(atom).dtype.kind in "iub" and bool(atom >= 0)
 
 
-def _counts(operation: str, atoms: Sequence[Atom]) -> bool:
+def _counts(operation: str, atoms: Sequence[Atom], dtype: np.dtype) -> bool:
     if operation == "convert":
-        return is_count(atoms[0]) or atoms[0].dtype.kind == "b"
+        old = atoms[0].dtype
+        return old.kind == "b" or (is_count(atoms[0]) and dtype.itemsize > old.itemsize)
     if operation == "max":
         return any(map(is_count, atoms))
+    divides = operation == "div" and not isinstance(atoms[1], Variable) and not _is(atoms[1], 0)  # by zero it is -1
     values = atoms[1:] if operation == "select" else atoms
-    return operation in ("add", "mul", "min", "select", "div", "rem") and all(map(is_count, values))
+    return (divides or operation in ("add", "mul", "min", "select", "rem")) and all(map(is_count, values))
 
 
 def _simpler(operation: str, atoms: Sequence[Atom], dtype: np.dtype) -> Atom | None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.solve.threads.arrays import Lazy, Stored, Value, constant, dtype_of, numbers, settled
-from jaxrate.solve.threads.code import Assign, Atom, Code, Declare, If, Untranslatable, Variable, is_count
+from jaxrate.solve.threads.code import Assign, Atom, Buffer, Code, Declare, If, Untranslatable, Variable, is_count
 from jaxrate.solve.threads.loops import Call, Values, scan, while_loop
 from jaxrate.solve.threads.rules import RULES
 
@@ -80,14 +80,24 @@ def _cond(code: Code, call: Call, values: Values, branches: Sequence[Any], **_: 
         raise Untranslatable("a choice among more than two")
     yes = which if which.dtype == np.bool_ else code.emit("gt", which, which.dtype.type(0))
     before = {buffer: buffer.version for buffer in code.buffers}
-    blocks, results = [], []
+    blocks, results, written = [], [], dict[Buffer, None]()
     for branch in branches:
+        with code.block() as block:
+            results.append([_last(settled(code, x)) for x in call(code, branch, given)])
+        blocks.append(block)
+        written |= dict.fromkeys(buffer for buffer, version in before.items() if buffer.version != version)
         for buffer, version in before.items():
             buffer.version = version
-        with code.block() as block:
-            results.append([settled(code, x) for x in call(code, branch, given)])
-        blocks.append(block)
+    for buffer in written:
+        code.touch(buffer)
     return _met(code, yes, blocks, results)
+
+
+def _last(x: Value) -> Value:
+    """A result of a branch, which is in memory when the branch is over."""
+    if isinstance(x, Stored) and x.version != x.buffer.version:
+        raise Untranslatable("a result of a branch that was overwritten there")
+    return x
 
 
 def _met(code: Code, condition: Atom, blocks: list[list], results: list[Values]) -> Values:
@@ -107,7 +117,6 @@ def _one(code: Code, pair: tuple[Value, ...], assigned: list[list]) -> Value:
         if len(buffers) != 1 or not all(isinstance(x, Stored) for x in pair):
             raise Untranslatable("a long array that a branch makes anew")
         buffer = buffers.pop()
-        buffer.version += 1
         return Stored(pair[0].shape, dtype_of(pair[0]), buffer, buffer.version)
     atoms = []
     for a, b in zip(*(x.reshape(-1) for x in pair), strict=True):

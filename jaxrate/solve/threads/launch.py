@@ -31,11 +31,15 @@ MOST_AXES = 3
 @cache
 def has_device() -> bool:
     """Whether there is a device of NVIDIA's, and what compiles threads for it."""
-    if find_spec("warp") is None:
+    try:
+        if find_spec("warp") is None:
+            return False
+        warp = import_module("warp")
+        with warp.ScopedLogLevel(warp.LOG_ERROR):
+            return bool(warp.is_cuda_available())
+    except Exception as error:  # an older one, another package of that name, or a driver that does not start
+        warnings.warn(f"XLA solves batches on a device, more slowly: Warp could not be asked ({error}).", stacklevel=2)
         return False
-    warp = import_module("warp")
-    with warp.ScopedLogLevel(warp.LOG_ERROR):
-        return warp.is_cuda_available()
 
 
 def program(thread: Thread, batch: Batch) -> Callable[..., dict[str, Array]] | None:
@@ -47,10 +51,8 @@ def program(thread: Thread, batch: Batch) -> Callable[..., dict[str, Array]] | N
     lanes = grid(batch.shape, own)
     if not batch.size or len(lanes.shape) > MOST_AXES or max(lanes.shape) >= 2**31 or _is_spread(batch):
         return None
-    try:
-        kernel = compiled(thread, tuple(lanes.varies[name] for name in sorted(own)))
-    except Exception as error:  # whatever a compiler, a driver or a device that is too new may say
-        warnings.warn(f"XLA solves this batch, more slowly: threads could not be compiled ({error}).", stacklevel=2)
+    kernel = _kernel(thread, tuple(lanes.varies[name] for name in sorted(own)))
+    if kernel is None:
         return None
     return _program(thread, kernel, lanes.shape, tuple(sorted(batch.cores.items())), batch.shape)
 
@@ -58,6 +60,16 @@ def program(thread: Thread, batch: Batch) -> Callable[..., dict[str, Array]] | N
 def _is_spread(batch: Batch) -> bool:
     """Whether an array lies on several devices."""
     return any(len(a.devices()) > 1 for a in batch.arrays.values() if isinstance(a, Array))
+
+
+@lru_cache(maxsize=256)
+def _kernel(thread: Thread, varies: tuple[tuple[bool, ...], ...]) -> Callable[..., list[Array]] | None:
+    """The compiled kernel; None, said and tried once, where there is none."""
+    try:
+        return compiled(thread, varies)
+    except Exception as error:  # whatever a compiler, a driver or a device that is too new may say
+        warnings.warn(f"XLA solves this batch, more slowly: threads could not be compiled ({error}).", stacklevel=3)
+        return None
 
 
 @lru_cache(maxsize=256)
@@ -106,7 +118,6 @@ def grid(shape: tuple[int, ...], arrays: Mapping[str, tuple[int, ...]]) -> Grid:
     return Grid(tuple(lengths), dict(zip(arrays, zip(*patterns, strict=True), strict=True)))
 
 
-@lru_cache(maxsize=256)
 def compiled(thread: Thread, varies: tuple[tuple[bool, ...], ...]) -> Callable[..., list[Array]]:
     """The kernel of a thread, a function of arrays, for the device that Warp works on.
 

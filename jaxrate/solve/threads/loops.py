@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.solve.threads.arrays import Lazy, Stored, Value, at, few, for_each, numbers, scalar, settled, stored
-from jaxrate.solve.threads.code import Assign, Atom, Code, Loop, Untranslatable, Variable, is_count
+from jaxrate.solve.threads.code import Assign, Atom, Buffer, Code, Loop, Untranslatable, Variable, is_count
 from jaxrate.solve.threads.indexing import row
 from jaxrate.solve.threads.positions import as_index
 
@@ -48,8 +48,10 @@ def _kept(jaxpr: Any, first: int, num: int) -> list[bool]:
     return [jaxpr.invars[first + i] is jaxpr.outvars[i] for i in range(num)]
 
 
-def _looped(code: Code, first: Values, goes_on: Any, turn: Any, kept: list[bool]) -> Values:
-    """A loop whose state is in variables and, where it is long, in memory.
+def _looped(
+    code: Code, first: Values, goes_on: Any, turn: Any, kept: list[bool], filled: Sequence[Buffer] = ()
+) -> Values:
+    """A loop whose state is in variables and, where it is long, in memory; turns only write into what is filled.
 
     Numbers that begin as counts are taken to stay counts; where a turn shows otherwise, it is written again.
     """
@@ -60,7 +62,7 @@ def _looped(code: Code, first: Values, goes_on: Any, turn: Any, kept: list[bool]
                 x if same else _carried(code, x, i, doubted)
                 for i, (x, same) in enumerate(zip(first, kept, strict=True))
             ]
-            state = [x if same else _entered(x) for x, same in zip(state, kept, strict=True)]
+            state = [x if same else _entered(code, x) for x, same in zip(state, kept, strict=True)]
             with code.block() as head:
                 condition = goes_on(state)
                 with code.block() as body:
@@ -73,14 +75,22 @@ def _looped(code: Code, first: Values, goes_on: Any, turn: Any, kept: list[bool]
         doubted |= wrong
         for buffer, version in before.items():
             buffer.version = version
+    carried = [x.buffer for x, same in zip(state, kept, strict=True) if isinstance(x, Stored) and not same]
+    _check_written(before, [*filled, *carried])
     code.statements += attempt
     return [x if same or isinstance(x, np.ndarray) else _now(x) for x, same in zip(state, kept, strict=True)]
 
 
-def _entered(x: Value) -> Value:
+def _check_written(before: dict[Buffer, int], changing: Sequence[Buffer]) -> None:
+    """Refuse a turn that writes into what the next one, or what follows the loop, finds as it was."""
+    if any(buffer.version != version and buffer not in changing for buffer, version in before.items()):
+        raise Untranslatable("a long array that a turn overwrites and the next one needs")
+
+
+def _entered(code: Code, x: Value) -> Value:
     """A long array as every turn finds it: what was read before the loop is no longer there."""
     if isinstance(x, Stored):
-        x.buffer.version += 1
+        code.touch(x.buffer)
         return _now(x)
     return x
 
@@ -120,7 +130,8 @@ def _assigned(code: Code, state: Values, made: Values, kept: list[bool]) -> None
         if not (isinstance(b, Variable) and a == b)
     ]
     changing = {a for a, _ in pairs}
-    copies = {b: code.running(b, b.dtype) for b in {b for _, b in pairs if isinstance(b, Variable)} & changing}
+    both = dict.fromkeys(b for _, b in pairs if isinstance(b, Variable) and b in changing)  # in the order of the text
+    copies = {b: code.running(b, b.dtype) for b in both}
     for a, b in pairs:
         code.write(Assign(a, copies.get(b, b) if isinstance(b, Variable) else b))
 
@@ -173,7 +184,8 @@ def _turned(
         return [scalar(code.emit("add", k, np.int32(1))), *made]
 
     kept = [False, *_kept(jaxpr.jaxpr, num_consts, len(first))]
-    return _looped(code, [scalar(np.int32(0)), *first], goes_on, counted, kept)[1:]
+    filled = [g.buffer for g in gathered if g.buffer is not None]
+    return _looped(code, [scalar(np.int32(0)), *first], goes_on, counted, kept, filled)[1:]
 
 
 class _Gathered:

@@ -21,10 +21,22 @@ class Operation(NamedTuple):
 
 
 def _quotient(a: Any, b: Any) -> Any:
-    """Division, of integers towards zero."""
-    if np.issubdtype(np.result_type(a), np.integer):
-        return np.where(b == 0, -1, np.trunc(a / np.where(b == 0, 1, b))).astype(np.result_type(a))
-    return np.divide(a, b)
+    """Division, of integers towards zero, by zero giving -1."""
+    kind = np.result_type(a)
+    if not np.issubdtype(kind, np.integer):
+        return np.divide(a, b)
+    divisor = np.where(b == 0, kind.type(1), b)
+    low = np.floor_divide(a, divisor)
+    whole = low + ((low < 0) & (low * divisor != a)).astype(kind)
+    return np.where(b == 0, np.array(-1).astype(kind), whole)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    """What a division leaves, of integers by zero everything."""
+    kind = np.result_type(a)
+    if not np.issubdtype(kind, np.integer):
+        return np.fmod(a, b)
+    return np.where(b == 0, a, np.fmod(a, np.where(b == 0, kind.type(1), b)))
 
 
 def _shifted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,18 +94,22 @@ OPERATIONS = {
     "floor": _function("floor", np.floor),
     "ceil": _function("ceil", np.ceil),
     "pow": Operation(np.power, "pow{f}({0}, {1})"),
-    "rem": Operation(np.fmod, "fmod{f}({0}, {1})"),
+    "rem": Operation(_remainder, "fmod{f}({0}, {1})"),
     "atan2": Operation(np.arctan2, "atan2{f}({0}, {1})"),
 }
 """By JAX's names, but for select, whose order is that of C."""
 
 OF_INTEGERS = {
     "abs": "{0} < 0 ? -{0} : {0}",
-    "rem": "{0} % {1}",
+    "div": "{1} == 0 ? -1ll : {1} == -1 ? (long long)(0ull - {0}) : {0} / {1}",
+    "rem": "{1} == 0 ? {0} : {1} == -1 ? 0 : {0} % {1}",
     "max": "{0} > {1} ? {0} : {1}",
     "min": "{0} < {1} ? {0} : {1}",
 }
-"""How C says it of integers, where that differs."""
+"""How C says it of integers, where that differs; it has no division by zero, nor of the least number by -1."""
+
+OF_UNSIGNED = OF_INTEGERS | {"div": "{1} == 0 ? -1 : {0} / {1}", "rem": "{1} == 0 ? {0} : {0} % {1}"}
+"""The same of integers without a sign."""
 
 HOST_FUNCTIONS = """#if !defined(__CUDA_ARCH__)
 auto expm1 = [](double x) {

@@ -69,7 +69,7 @@ def _running(operation: str) -> Rule:
     return apply
 
 
-RULES.update({f"cum{name}": _running(operation) for name, operation in _OF_ALL.items()})
+RULES.update({f"cum{name}": _running(_OF_ALL[name]) for name in ("sum", "prod", "max", "min")})
 
 
 def _extreme(operation: str) -> Rule:

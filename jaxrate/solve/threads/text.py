@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrate.solve.threads.code import Assign, Atom, Buffer, Declare, If, Index, Let, Load, Loop, Store, Variable
-from jaxrate.solve.threads.operations import HOST_FUNCTIONS, OF_INTEGERS, OPERATIONS, TYPES
+from jaxrate.solve.threads.operations import HOST_FUNCTIONS, OF_INTEGERS, OF_UNSIGNED, OPERATIONS, TYPES
 from jaxrate.solve.threads.translate import Thread
 
 LANE, LANES = "lane", "lanes"
@@ -118,8 +118,8 @@ def _expression(variable: Variable, operation: str, atoms: tuple[Atom, ...]) -> 
         return f"{_bits(dtype, variable.dtype)}({names[0]})"
     if operation == "not":
         return f"{'!' if dtype.kind == 'b' else '~'}{names[0]}"
-    integers = dtype.kind in "iu" and operation in OF_INTEGERS
-    form = OF_INTEGERS[operation] if integers else OPERATIONS[operation].text
+    special = {"i": OF_INTEGERS, "u": OF_UNSIGNED}.get(dtype.kind, {})
+    form = special.get(operation, OPERATIONS[operation].text)
     return form.format(*names, f="f" if dtype == np.float32 else "")
 
 
