@@ -26,7 +26,7 @@ AGAIN = 1.0
 _lock = threading.Lock()
 _kept: deque[mmap.mmap] = deque()
 _returned: deque[mmap.mmap] = deque()
-"""Memory of arrays that are gone, not yet among what is kept: they may go at any moment, while that is looked at too."""
+"""Memory of arrays that are gone, not yet among what is kept: they may go at any time, while that is looked at too."""
 _asked = (-math.inf, 0)
 """When it was asked how much is free, and the answer."""
 
