@@ -13,6 +13,7 @@ from benchmarks.fits import LMFIT, LMFIT_AS_IT_IS, SCIPY, TOLERANCES, optimistix
 from benchmarks.floor import FLOOR
 from benchmarks.grids import GRIDS, on_nodes, to_rtol
 from benchmarks.grids import TOLERANCES as GRID_TOLERANCES
+from benchmarks.jobs import ALONE
 from benchmarks.kinetics import PROBLEMS
 from benchmarks.lasers import AT_PEERS, SIZES
 from benchmarks.machine import COPY, RATE
@@ -245,11 +246,13 @@ FIGURES = (
     *_of_machine(),
     *_of_gpu(),
     Figure("J1 over hand-written C", J1, ("J1", FLOOR), at_most=2),
+    Figure("J1 over hand-written C, XLA on one thread", ("J1", ALONE), ("J1", FLOOR), at_most=2),
     Figure(f"{VMAP} over J1", ("J1", VMAP), J1, at_least=20),
     Figure(f"{VMAP_GIVEN} over J1", ("J1", VMAP_GIVEN), J1, at_least=20),
     Figure(f"{NUMPY} over J1", ("J1", NUMPY), J1),
     Figure(f"{LOOP} over J1", ("J1", LOOP), J1),
     Figure("J2 over hand-written C", J2, ("J2", FLOOR), at_most=1.5),
+    Figure("J2 over hand-written C, XLA on one thread", ("J2", ALONE), ("J2", FLOOR), at_most=1.5),
     Figure(f"{DIFFRAX} over J2", ("J2", DIFFRAX), J2, at_least=200),
     Figure(f"error of J2 over that of {DIFFRAX}", J2, ("J2", DIFFRAX), fact="error", at_most=1),
     Figure(f"{VMAP_EXPM} over J2", ("J2", VMAP_EXPM), J2),

@@ -31,12 +31,16 @@ from benchmarks import (
 from benchmarks.ensembles import DTYPES, at, in_precision, largest, populations, put, sample
 from benchmarks.measure import Case, Reading
 
+ALONE = "jaxrate, XLA on one thread"
+ONE_THREAD = {"PJRT_NPROC": "1"}
+"""What the command line sets: jaxrate has a thread for each core, and those of XLA get in their way."""
+
 
 def steady(lanes: int) -> list[Case]:
     """J1: populations and inversion of a four-level medium in a beam while six parameters vary."""
     observables = {"populations": populations, "inversion": jr.Inversion("laser")}
     bench = jr.Experiment(media.four_level(), jr.Steady(), observables)
-    return [_steady(bench, lanes, dtype) for dtype in DTYPES]
+    return [*(_steady(bench, lanes, dtype) for dtype in DTYPES), *alone("J1", lanes)]
 
 
 def _steady(bench: jr.Experiment, lanes: int, dtype: str) -> Case:
@@ -192,9 +196,23 @@ def _first_error(found: list[list[float]], exact: Callable[[int], list]) -> floa
     return largest(reference.relative_error(column, exact(i)) for i, column in enumerate(zip(*found, strict=True)))
 
 
-def fresh(name: str, lanes: int) -> Reading:
+def paths(lanes: int) -> list[Case]:
+    """J2, here and in processes of their own."""
+    return [*transients.curves("J2", lanes), *alone("J2", lanes)]
+
+
+def alone(job: str, lanes: int) -> list[Case]:
+    """The same in processes of their own that the command line would start: without XLA's own threads."""
+    options: dict[str, Any] = {"error": float, "rounds": 3, "in_process": False}
+    return [
+        Case(job, ALONE, dtype, lanes, partial(fresh, f"{job} {dtype}", lanes, **ONE_THREAD), **options)
+        for dtype in DTYPES
+    ]
+
+
+def fresh(name: str, lanes: int, **environment: str) -> Reading:
     """A job in a process of its own, with nothing compiled before."""
-    uncached = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    uncached = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"} | environment
     command = [sys.executable, "-m", "benchmarks.fresh", name, str(lanes)]
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(command, cwd=root, env=uncached, capture_output=True, text=True, check=False)
@@ -208,7 +226,7 @@ def fresh(name: str, lanes: int) -> Reading:
 JOBS: dict[str, Callable[[int], list[Case]]] = {
     "MACHINE": machine.machine,
     "J1": steady,
-    "J2": partial(transients.curves, "J2"),
+    "J2": paths,
     "J2G": transients.decay_observable,
     "J3": partial(transients.curves, "J3"),
     "J4": gradients,

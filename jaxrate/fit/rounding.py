@@ -35,12 +35,20 @@ class Rounding:
         """A number, without its unit."""
         if not math.isfinite(x):
             return str(x)
-        rounded = Decimal(repr(round(x, -self.last) + 0.0))  # no -0
+        rounded = Decimal(repr(_rounded(x, self.last) + 0.0))  # no -0
         return f"{rounded.scaleb(-self.power):.{max(self.power - self.last, 0)}f}{self.suffix}"
 
     def plain(self, x: float) -> str:
         """A number in the same unit, to six digits of its own."""
         return pretty(x if self.suffix else x / 10.0**self.power, "1")
+
+
+def _rounded(x: float, last: int) -> float:
+    """A number to a power of ten; itself where that is above the largest number there is."""
+    try:
+        return round(x, -last)
+    except OverflowError:
+        return x
 
 
 def rounding(value: float, errors: Iterable[float], unit: str) -> Rounding:
@@ -54,7 +62,7 @@ def rounding(value: float, errors: Iterable[float], unit: str) -> Rounding:
     sizes = [abs(e) for e in errors if math.isfinite(e) and abs(e) > abs(value) * 10.0**-MOST_DIGITS]
     last = _power(float(f"{min(sizes):.{DIGITS - 1}e}")) - DIGITS + 1 if sizes else _power(value) - WITHOUT_ERROR + 1
     last = max(last, _power(value) - MOST_DIGITS + 1) if value else last
-    seen = round(value, -last)
+    seen = _rounded(value, last)
     return _written(_power(seen) if seen else last + DIGITS - 1, last, unit or "1")
 
 
