@@ -329,6 +329,7 @@ main()
 """
 
 
+@pytest.mark.long
 def test_an_interrupted_fit_is_resumed_to_the_identical_answer(capsys, monkeypatch):
     """What was done before Ctrl-C is not done again."""
     words = ["fit", "fit.toml", "--data", "gain.csv", "-o", "out"]

@@ -67,6 +67,7 @@ def test_profiles_cover_what_they_say(name: str):
 
 
 @pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.long
 def test_estimates_are_unbiased_beside_their_spread(name: str):
     assert np.all(np.abs(covered(name).bias) < 0.1)
 

@@ -105,6 +105,7 @@ def integrals(temperature: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
+@pytest.mark.long
 def test_a_measured_spectrum_gives_the_published_lifetime(temperature: int) -> None:
     fit = fitted(temperature)
     lifetime = derived(fit, BY_SPECTRUM)

@@ -165,6 +165,7 @@ def test_outliers_move_least_squares_and_not_the_t_distribution(noisy):
     assert np.max(np.abs(descended(fit, gaussian, START)["u"][:, 0] - clean) / errors) > 5
 
 
+@pytest.mark.long
 def test_a_datum_that_counts_twice_is_the_same_datum_twice(noisy):
     twice = np.r_[np.full(40, 2.0), np.ones(40)]
     x, y = np.r_[TIMES, TIMES[:40]], np.r_[noisy, noisy[:40]]

@@ -72,6 +72,7 @@ def test_gradients_through_a_path_inside_jit():
         close(slope, slopes["u"][name], 1e-7, what=name)
 
 
+@pytest.mark.long
 def test_a_lane_that_fails_leaves_the_slopes_of_the_others():
     """Nor is anything but NaN said of its own."""
     bench = jr.Experiment(quench.model(), quench.SYSTEMS[1].solver, quench.READ)
@@ -194,6 +195,7 @@ def test_tolerances_may_be_numbers_of_numpy(kind: Any):
     assert [type(x) for x in (found.rtol, dict(found.atol)["cavity"], found.max_steps)] == [float, float, int]
 
 
+@pytest.mark.long
 def test_a_drive_that_is_not_a_number_is_a_status():
     """Functions cannot be checked beforehand: NaN, or below zero, from a moment on."""
     for wrong in (lambda t: jnp.where(t > 1e-4, jnp.nan, 1.0), lambda t: 1.0 - 1e4 * t):

@@ -146,6 +146,7 @@ def test_the_error_is_no_greater_than_said(monkeypatch):
         assert error <= max(float(solve(own).error), 1e-11), (error, solve(own).error)
 
 
+@pytest.mark.long
 def test_derivatives_equal_differences(monkeypatch):
     monkeypatch.setattr(profile, "LADDER", (49,))
     monkeypatch.setattr(profile, "_change", lambda *_: jnp.asarray(0.0))

@@ -157,6 +157,7 @@ def test_a_drive_in_segments_is_one_path_after_the_other(times: np.ndarray):
             same(shown[k], np.array(value, float))
 
 
+@pytest.mark.long
 def test_a_driven_path_can_be_traced_and_differentiated():
     """By the height of a pulse, a segment of which says "what the batch says"."""
     with jax.enable_x64(True):

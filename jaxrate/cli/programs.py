@@ -23,8 +23,8 @@ SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
 THREADS = "PJRT_NPROC"
-"""Threads of XLA for the processor, read when it is first used. jaxrate has one for each core; XLA's own, which share
-every small loop out among them, make it slower."""
+"""Threads of XLA for the processor, read when it is first used. jaxrate has one for each core, which compute more slowly
+while XLA has some of its own beside them: benchmarks/NOTES.md."""
 
 
 class NotPrivate(Exception):
