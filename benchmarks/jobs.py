@@ -33,7 +33,7 @@ from benchmarks.measure import Case, Reading
 
 ALONE = "jaxrate, XLA on one thread"
 ONE_THREAD = {"PJRT_NPROC": "1"}
-"""What the command line sets: jaxrate has a thread for each core, and those of XLA get in their way."""
+"""XLA has as many threads of its own as the machine has cores, beside those of jaxrate: NOTES.md says what they cost."""
 
 
 def steady(lanes: int) -> list[Case]:
@@ -202,7 +202,7 @@ def paths(lanes: int) -> list[Case]:
 
 
 def alone(job: str, lanes: int) -> list[Case]:
-    """The same in processes of their own that the command line would start: without XLA's own threads."""
+    """The same in processes of their own, where XLA has one thread."""
     options: dict[str, Any] = {"error": float, "rounds": 3, "in_process": False}
     return [
         Case(job, ALONE, dtype, lanes, partial(fresh, f"{job} {dtype}", lanes, **ONE_THREAD), **options)

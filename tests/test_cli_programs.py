@@ -38,7 +38,7 @@ sys.exit(main())
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user without programs yet; JAX is as it was afterwards."""
-    for name in (programs.WHERE, programs.SHORTEST, programs.THREADS):
+    for name in (programs.WHERE, programs.SHORTEST):
         monkeypatch.setenv(name, "")  # so that it is set back, whoever sets it
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -49,15 +49,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
     for name, value in before.items():
         jax.config.update(name, value)
-
-
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="beside a GPU the threads are left as they are")
-def test_xla_is_left_one_thread_unless_told_otherwise(home: Path, monkeypatch: pytest.MonkeyPatch):
-    set_up_jax()
-    assert os.environ[programs.THREADS] == "1"
-    monkeypatch.setenv(programs.THREADS, "3")
-    set_up_jax()
-    assert os.environ[programs.THREADS] == "3"
 
 
 def kept() -> str | None:

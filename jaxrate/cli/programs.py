@@ -22,11 +22,6 @@ SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 """JAX's own variables, which other processes, such as the workers of a sweep, inherit."""
 
 
-THREADS = "PJRT_NPROC"
-"""Threads of XLA for the processor, read when it is first used. jaxrate has one for each core, which compute more slowly
-while XLA has some of its own beside them: benchmarks/NOTES.md."""
-
-
 class NotPrivate(Exception):
     """A folder that others could put programs into."""
 
@@ -34,8 +29,6 @@ class NotPrivate(Exception):
 def set_up_jax() -> None:
     """Double precision throughout; programs are kept unless JAX is told where, or not to."""
     _set("jax_enable_x64", True)
-    if not Path("/dev/nvidiactl").exists():
-        os.environ.setdefault(THREADS, "1")
     if not jax.config.values["jax_enable_compilation_cache"]:
         return
     if WHERE not in os.environ and not jax.config.values["jax_compilation_cache_dir"]:
