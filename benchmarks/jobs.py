@@ -33,7 +33,7 @@ from benchmarks.measure import Case, Reading
 
 ALONE = "jaxrate, XLA on one thread"
 ONE_THREAD = {"PJRT_NPROC": "1"}
-"""XLA has as many threads of its own as the machine has cores, beside those of jaxrate: NOTES.md says what they cost."""
+"""By itself XLA has as many threads as the machine has cores, beside those of jaxrate: see NOTES.md."""
 
 
 def steady(lanes: int) -> list[Case]:
