@@ -13,6 +13,7 @@ from benchmarks import diagram, exact_paths, exponentials, media, notes, ode, re
 from benchmarks.__main__ import main
 from benchmarks.ensembles import at
 from benchmarks.floor import FLOOR
+from benchmarks.jobs import ALONE
 from benchmarks.measure import Case, measure
 from tests.test_benchmarks import COMPILES_C, FLOOR_C, entry, run_of
 
@@ -21,6 +22,7 @@ LANES_HERE = 32
 HAS_DIFFRAX = find_spec("diffrax") is not None
 BOUNDS = {
     "jaxrate": 1e-13,
+    ALONE: 1e-13,
     "value": 1e-13,
     "value and gradient": 1e-12,
     FLOOR: 1e-5,
@@ -40,7 +42,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.write_text(FLOOR_C)
     options = ["--jobs", "J2,J2G,J3", "--lanes", str(LANES_HERE), "--rounds", "1", "--json", str(kept)]
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("transients", "exponentials", "ode", "floor"):
+        for module in ("transients", "exponentials", "ode", "floor", "jobs"):
             patch.setattr(f"benchmarks.{module}.DTYPES", ("float64",))
         patch.setattr(transients, "JUDGED", 2)
         patch.setattr(transients, "JUDGED_SLOPES", 1)
@@ -56,8 +58,10 @@ def run(kept: Path) -> dict[str, Any]:
 
 
 def test_every_job_and_peer_has_entries_without_failure(run: dict[str, Any]):
-    expected = {(job, name) for job in ("J2", "J3") for name in BOUNDS if name not in (FLOOR, "value")}
-    expected |= {("J2G", "value"), ("J2G", "value and gradient")} | ({("J2", FLOOR)} if COMPILES_C else set())
+    expected = {(job, name) for job in ("J2", "J3") for name in BOUNDS if name not in (FLOOR, ALONE, "value")}
+    expected |= {("J2", ALONE), ("J2G", "value"), ("J2G", "value and gradient")} | (
+        {("J2", FLOOR)} if COMPILES_C else set()
+    )
     missing = set() if HAS_DIFFRAX else {(job, ode.diffrax_at(ode.RTOL)) for job in ("J2", "J3")}
     assert {(e["job"], e["name"]) for e in run["entries"]} == expected - missing
     assert not [e["failed"] for e in run["entries"] if e["failed"]]
